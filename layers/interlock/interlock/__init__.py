@@ -1,0 +1,1 @@
+"""What every Interlock function shares: canonical models, connectors, the effect ledger, rules."""

@@ -1,0 +1,22 @@
+"""AWS clients: made at first use, once per process."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+
+@cache
+def client(service: str) -> Any:
+    """A boto3 client; a function that needs none does not pay for importing boto3.
+
+    Connections and reads time out well before the function does, and boto3 retries what AWS says
+    may be retried: https://docs.aws.amazon.com/boto3/latest/guide/retries.html
+    """
+    import boto3
+    from botocore.config import Config
+
+    config = Config(
+        connect_timeout=3, read_timeout=8, retries={"mode": "standard", "max_attempts": 3}
+    )
+    return boto3.client(service, config=config)

@@ -1,0 +1,43 @@
+"""The canonical model that functions, workflows and events speak: no vendor name, no vendor field."""
+
+from interlock.canonical.base import Canonical, Command, Record, Remediation, Timestamp
+from interlock.canonical.money import EXPONENTS, Currency, Money
+from interlock.canonical.records import (
+    Account,
+    Address,
+    Customer,
+    Line,
+    LineKind,
+    Opportunity,
+    Order,
+    OrderStatus,
+    Project,
+    Split,
+    Subscription,
+    Task,
+    WriteBack,
+)
+
+__all__ = [
+    "EXPONENTS",
+    "Account",
+    "Address",
+    "Canonical",
+    "Command",
+    "Currency",
+    "Customer",
+    "Line",
+    "LineKind",
+    "Money",
+    "Opportunity",
+    "Order",
+    "OrderStatus",
+    "Project",
+    "Record",
+    "Remediation",
+    "Split",
+    "Subscription",
+    "Task",
+    "Timestamp",
+    "WriteBack",
+]

@@ -1,0 +1,75 @@
+"""What every canonical model has in common."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def _aware_utc(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("a time needs a time zone")
+    return value.astimezone(UTC)
+
+
+Timestamp = Annotated[datetime, AfterValidator(_aware_utc)]
+Text = Annotated[str, Field(min_length=1, max_length=1000)]
+RecordId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\w.:@/+-]+$")]
+
+
+class Canonical(BaseModel):
+    """Immutable, and refuses what it does not know: a typo is an error, not a lost value."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def fingerprint(self, *, exclude: set[str] | None = None) -> str:
+        """A SHA-256 of the content: equal content has an equal fingerprint in any process."""
+        content = self.model_dump(mode="json", exclude=exclude)
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Record(Canonical):
+    """A business record. `id` is canonical: `<connection>:<id there>` of where it was born.
+
+    `references` maps a connection's name to the record's id in that system.
+    """
+
+    id: RecordId
+    references: dict[str, str] = {}
+
+
+class Remediation(Canonical):
+    """A team's decision about a failed step, given to that step when the workflow resumes.
+
+    `record` limits a link to one record where a step writes several.
+    """
+
+    step: str
+    action: Literal["retry", "skip", "link", "compensate"]
+    by: Text
+    reason: Text
+    remote_id: str | None = None
+    record: str | None = None
+
+
+class Command(Canonical):
+    """The input of a connector operation. `correlation_id` is the transaction it belongs to."""
+
+    correlation_id: RecordId
+    remediation: Remediation | None = None
+
+    def link_for(self, record: str) -> str | None:
+        """The id in the remote system that a team linked to this record, if it did."""
+        decision = self.remediation
+        if decision and decision.action == "link" and decision.record in (None, record):
+            return decision.remote_id
+        return None
+
+    def payload(self) -> dict[str, Any]:
+        """The business content alone: what two attempts at the same thing have in common."""
+        return self.model_dump(mode="json", exclude={"correlation_id", "remediation"})

@@ -1,0 +1,106 @@
+"""Exact money: a Decimal amount with an ISO 4217 currency and that currency's exponent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, field_validator, model_validator
+
+# ISO 4217 list one: the active currencies, by how many decimals their minor unit has.
+# https://www.six-group.com/en/products-services/financial-information/data-standards.html
+_BY_EXPONENT = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    2: """AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BOV BRL BSD BTN BWP BYN BZD
+          CAD CDF CHE CHF CHW CNY COP COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP
+          GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK
+          LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO
+          NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS
+          SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST
+          XCD XCG YER ZAR ZMW ZWG""",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
+}
+EXPONENTS = {code: exp for exp, codes in _BY_EXPONENT.items() for code in codes.split()}
+
+
+def _known(code: str) -> str:
+    if code not in EXPONENTS:
+        raise ValueError(f"{code!r} is not an active ISO 4217 currency code")
+    return code
+
+
+Currency = Annotated[str, AfterValidator(_known)]
+
+
+class Money(BaseModel):
+    """An amount that its currency can express: no fraction of a minor unit, never a float.
+
+    `amount` is in major units (12.50 USD, 1250 JPY); `minor_units` converts.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    amount: Decimal
+    currency: Currency
+
+    @field_validator("amount", mode="before")
+    @classmethod
+    def _no_float(cls, value: Any) -> Any:
+        if isinstance(value, float):
+            raise ValueError("money is never a float: give a decimal or a string")
+        return value
+
+    @model_validator(mode="after")
+    def _expressible(self) -> Money:
+        if not self.amount.is_finite():
+            raise ValueError("money is a finite amount")
+        if self.amount != self.amount.quantize(self.quantum):
+            raise ValueError(f"{self.amount} has more decimals than {self.currency} has")
+        # One spelling per amount (12.5 and 12.50 are equal), so that hashes of payloads agree.
+        object.__setattr__(self, "amount", self.amount.quantize(self.quantum))
+        return self
+
+    @property
+    def quantum(self) -> Decimal:
+        """The smallest amount of the currency, in major units: 0.01 for USD, 1 for JPY."""
+        return Decimal(1).scaleb(-EXPONENTS[self.currency])
+
+    @classmethod
+    def of(cls, amount: Decimal | int | str, currency: str) -> Money:
+        """`Money.of("12.50", "USD")`. Raises pydantic.ValidationError for a bad amount."""
+        return cls(amount=amount, currency=currency)
+
+    @classmethod
+    def rounded(cls, amount: Decimal, currency: str) -> Money:
+        """The nearest expressible amount, halves away from zero (the rule on invoices)."""
+        quantum = Decimal(1).scaleb(-EXPONENTS[_known(currency)])
+        return cls(amount=amount.quantize(quantum, rounding=ROUND_HALF_UP), currency=currency)
+
+    @classmethod
+    def from_minor_units(cls, units: int, currency: str) -> Money:
+        """1250 of USD are 12.50, of JPY 1250, of KWD 1.250."""
+        return cls(amount=Decimal(units).scaleb(-EXPONENTS[_known(currency)]), currency=currency)
+
+    @classmethod
+    def total(cls, amounts: Iterable[Money], currency: str) -> Money:
+        """The sum of amounts, all of this currency; zero when there are none."""
+        return sum(amounts, cls(amount=Decimal(0), currency=currency))
+
+    @property
+    def minor_units(self) -> int:
+        """The amount as a whole number of the currency's smallest unit."""
+        return int(self.amount.scaleb(EXPONENTS[self.currency]))
+
+    def __add__(self, other: Money) -> Money:
+        if self.currency != other.currency:
+            raise ValueError(f"cannot add {other.currency} to {self.currency}")
+        return Money(amount=self.amount + other.amount, currency=self.currency)
+
+    def times(self, factor: Decimal | int) -> Money:
+        """The amount times a factor, rounded as `rounded` does."""
+        return Money.rounded(self.amount * factor, self.currency)
+
+    def __str__(self) -> str:
+        return f"{self.amount:,} {self.currency}"

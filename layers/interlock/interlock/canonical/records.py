@@ -1,0 +1,182 @@
+"""The canonical records that lead to order moves between the systems."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from interlock.canonical.base import Canonical, Record, RecordId, Text, Timestamp
+from interlock.canonical.money import Currency, Money
+
+Sku = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Quantity = Annotated[Decimal, Field(gt=0, max_digits=18, decimal_places=6)]
+
+
+class Address(Canonical):
+    """A postal address; `country` is ISO 3166-1 alpha-2, `region` as the country writes it."""
+
+    street: str = ""
+    city: str = ""
+    region: str = ""
+    postal_code: str = ""
+    country: Annotated[str, StringConstraints(pattern="^[A-Z]{2}$")]
+
+
+class Account(Record):
+    """A company we sell to. `domain` is its bare host name, `tax_id` its registration."""
+
+    name: Text
+    parent_id: RecordId | None = None
+    domain: str | None = None
+    tax_id: str | None = None
+    email: str | None = None
+    billing_address: Address | None = None
+
+
+class LineKind(StrEnum):
+    """How a line is delivered and charged."""
+
+    RECURRING = "recurring"  # billed by the billing system for the subscription's term
+    SERVICE = "service"  # professional services: an ERP project, invoiced from the ERP
+
+
+class Line(Canonical):
+    """One product sold. `amount` is net of tax, for the whole quantity and one billing year."""
+
+    number: int
+    sku: Sku
+    description: str
+    kind: LineKind
+    quantity: Quantity
+    unit_price: Money
+    amount: Money
+
+
+class Split(Canonical):
+    """A seller's share of an opportunity: commission only, it never multiplies the order."""
+
+    owner: str
+    percent: Decimal
+
+
+class Opportunity(Record):
+    """A snapshot of a deal as the CRM holds it now, with its lines and the account's ancestors.
+
+    `accounts` starts with the opportunity's own account; each further one is the parent of the one
+    before. The CRM adapter stops at an account it has already listed (which it lists again, so
+    that a cycle can be seen) or at the depth it was asked for. `start_date` is when the service
+    begins, a calendar day in the customer's time zone.
+    """
+
+    name: Text
+    is_won: bool
+    currency: Currency
+    amount: Money
+    close_date: date
+    start_date: date
+    term_months: Annotated[int, Field(ge=1, le=120)]
+    payment_terms: str | None
+    subsidiary: str | None
+    lines: tuple[Line, ...]
+    splits: tuple[Split, ...] = ()
+    accounts: tuple[Account, ...]
+    owner: str | None = None
+    modified_at: Timestamp
+
+    @property
+    def account(self) -> Account:
+        """The account that the deal is with."""
+        return self.accounts[0]
+
+    def agreed(self) -> str:
+        """A fingerprint of what was agreed: not of who edited it when, nor of our write-back."""
+        return self.fingerprint(exclude={"modified_at", "references", "owner", "name"})
+
+
+class Order(Record):
+    """A sales order. `id` is the opportunity's: one order per deal.
+
+    `number`, `tax` and `total` are the ERP's, absent until it has the order; `total` includes tax.
+    """
+
+    bill_to: RecordId
+    subsidiary: Text
+    currency: Currency
+    payment_terms: Text
+    start_date: date
+    term_months: int
+    lines: tuple[Line, ...]
+    net: Money
+    number: str | None = None
+    status: str | None = None
+    tax: Money | None = None
+    total: Money | None = None
+
+    def lines_of(self, kind: LineKind) -> tuple[Line, ...]:
+        """The lines of one kind."""
+        return tuple(line for line in self.lines if line.kind == kind)
+
+
+class Customer(Record):
+    """A customer as the ERP or the billing system holds it; `remote_id` is its id there."""
+
+    remote_id: str
+    number: str | None = None
+    name: Text
+    active: bool = True
+    tax_id: str | None = None
+    domain: str | None = None
+
+
+class Project(Record):
+    """The ERP's project for the services lines of an order; `number` is the ERP's own."""
+
+    remote_id: str
+    number: str | None = None
+    status: str | None = None
+
+
+class Subscription(Record):
+    """A subscription in the billing system, billed yearly in advance from `start_date`.
+
+    `id` is the order's. `remote_id`, `number` and `status` are the billing system's own.
+    """
+
+    customer_id: RecordId
+    currency: Currency
+    start_date: date
+    term_months: int
+    lines: tuple[Line, ...]
+    remote_id: str | None = None
+    status: str | None = None
+
+
+class Task(Record):
+    """An implementation task: a ticket in the support system. `id` is ours, stable per order."""
+
+    subject: Text
+    body: str
+    customer_name: Text
+    remote_id: str | None = None
+    status: str | None = None
+
+
+class OrderStatus(StrEnum):
+    """What the CRM is told about an order."""
+
+    ACCEPTED = "accepted"
+    CANCELLED = "cancelled"
+
+
+class WriteBack(Canonical):
+    """What we write to the opportunity: the order's identity in the other systems."""
+
+    opportunity_id: RecordId
+    status: OrderStatus | None
+    order_number: str | None
+    subscription_id: str | None
+    correlation_id: str | None

@@ -1,0 +1,139 @@
+"""Connections: which vendor, where, with which secret. Configuration, not code.
+
+A connection is JSON in an SSM parameter whose name is in the function's environment as CONNECTION:
+
+    {"name": "salesforce", "vendor": "salesforce", "base_url": "https://acme.my.salesforce.com",
+     "secret_id": "interlock/salesforce", "options": {"api_version": "v66.0"}}
+
+Several connections of one kind may exist (regions, subsidiaries, acquisitions); each function is
+given one. A change of the parameter or the secret reaches a warm function within five minutes.
+"""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.utilities import parameters
+from pydantic import HttpUrl, ValidationError
+
+from interlock import aws
+from interlock.canonical.base import Canonical, Text
+from interlock.errors import ContractViolation, CredentialsRejected
+from interlock.settings import Settings
+
+if TYPE_CHECKING:
+    from interlock.connectors.billing.port import BillingPort
+    from interlock.connectors.crm.port import CrmPort
+    from interlock.connectors.erp.port import ErpPort
+    from interlock.connectors.support.port import SupportPort
+
+FRESH_SECONDS = 300
+
+# The adapters by kind and vendor: the one place that a new vendor's adapter is named in.
+ADAPTERS = {
+    ("crm", "salesforce"): "interlock.connectors.crm.salesforce:Salesforce",
+    ("erp", "tryton"): "interlock.connectors.erp.tryton:Tryton",
+    ("billing", "stripe"): "interlock.connectors.billing.stripe:Stripe",
+    ("support", "zendesk"): "interlock.connectors.support.zendesk:Zendesk",
+}
+
+
+class ConnectionSettings(Settings):
+    """`connection` names the SSM parameter that holds the connection."""
+
+    connection: str
+
+
+class Connection(Canonical):
+    """One instance of one vendor. `options` are the vendor's own, documented in its adapter."""
+
+    name: Text
+    vendor: Text
+    base_url: HttpUrl
+    secret_id: Text
+    options: dict[str, str] = {}
+
+    @property
+    def url(self) -> str:
+        """The base address without a trailing slash."""
+        return str(self.base_url).rstrip("/")
+
+    def canonical_id(self, remote_id: str) -> str:
+        """The canonical id of a record that was born in this system."""
+        return f"{self.name}:{remote_id}"
+
+    def remote_id(self, canonical_id: str) -> str:
+        """The id there of a canonical id. Raises ContractViolation for another system's id."""
+        name, _, remote_id = canonical_id.partition(":")
+        if name != self.name or not remote_id:
+            raise ContractViolation(f"{canonical_id!r} is not an id of the system {self.name!r}")
+        return remote_id
+
+    def secret(self) -> dict[str, str]:
+        """The connection's secret. Raises CredentialsRejected when it is no JSON object."""
+        provider = _provider("secretsmanager")
+        secret = provider.get(self.secret_id, transform="json", max_age=FRESH_SECONDS)
+        if not isinstance(secret, dict):
+            raise CredentialsRejected(
+                "the secret is not a JSON object: set it as the adapter's docstring says",
+                vendor=self.vendor,
+            )
+        return secret
+
+
+@cache
+def _provider(kind: str) -> Any:
+    providers = {"ssm": parameters.SSMProvider, "secretsmanager": parameters.SecretsProvider}
+    return providers[kind](boto3_client=aws.client(kind))
+
+
+def current() -> Connection:
+    """The function's connection. Raises ContractViolation when the parameter is malformed."""
+    name = ConnectionSettings.load().connection
+    text = _provider("ssm").get(name, max_age=FRESH_SECONDS)
+    try:
+        return Connection.model_validate_json(text)
+    except ValidationError as error:
+        fields = ", ".join(".".join(map(str, e["loc"])) for e in error.errors())
+        raise ContractViolation(f"the parameter {name} is no connection: see {fields}") from None
+
+
+def _adapter(kind: str) -> Any:
+    connection = current()
+    return _build(kind, connection.model_dump_json())
+
+
+@cache
+def _build(kind: str, connection_json: str) -> Any:
+    """One adapter per process and connection: it keeps its HTTP connections and its token."""
+    connection = Connection.model_validate_json(connection_json)
+    try:
+        module, name = ADAPTERS[kind, connection.vendor].split(":")
+    except KeyError:
+        known = ", ".join(vendor for area, vendor in ADAPTERS if area == kind)
+        raise ContractViolation(
+            f"no {kind} adapter for vendor {connection.vendor!r}; there are: {known}"
+        ) from None
+    return getattr(importlib.import_module(module), name)(connection)
+
+
+def crm() -> CrmPort:
+    """The CRM that this function is connected to."""
+    return _adapter("crm")
+
+
+def erp() -> ErpPort:
+    """The ERP that this function is connected to."""
+    return _adapter("erp")
+
+
+def billing() -> BillingPort:
+    """The billing system that this function is connected to."""
+    return _adapter("billing")
+
+
+def support() -> SupportPort:
+    """The support system that this function is connected to."""
+    return _adapter("support")

@@ -1,0 +1,1 @@
+"""Adapters for the systems, each behind the port of its kind."""

@@ -1,0 +1,33 @@
+"""What a CRM must be able to do."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from interlock.canonical import Opportunity, WriteBack
+
+
+class CrmPort(Protocol):
+    """A CRM behind one connection.
+
+    Ids given and returned are canonical: `<connection name>:<the CRM's id>`. Every method may
+    raise VendorUnavailable, VendorThrottled, CredentialsRejected, VendorRejected and
+    ContractViolation (the CRM's answer lacks what a snapshot needs: says which field); a write may
+    raise OutcomeUnknown.
+    """
+
+    def get_opportunity(self, opportunity_id: str, *, hierarchy_depth: int) -> Opportunity:
+        """The deal as it is now, with lines and at most `hierarchy_depth` accounts upwards.
+
+        A parent that was already listed is listed once more and ends the walk, so that the rule
+        that validates hierarchies sees the cycle. Raises RecordNotFound.
+        """
+
+    def write_back(self, write_back: WriteBack) -> WriteBack:
+        """Set the order's fields on the opportunity, marked as ours; returns what was written.
+
+        Writing the same again is harmless. Raises RecordNotFound.
+        """
+
+    def read_write_back(self, opportunity_id: str) -> WriteBack:
+        """The order's fields as the CRM holds them now. Raises RecordNotFound."""

@@ -1,0 +1,1 @@
+"""ERP: the system of financial record."""

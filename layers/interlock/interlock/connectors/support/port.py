@@ -1,0 +1,29 @@
+"""What a support system must be able to do."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from interlock.canonical import Task
+
+
+class SupportPort(Protocol):
+    """A support system behind one connection.
+
+    `remote_id` is always the support system's own id, as text. Every method may raise
+    VendorUnavailable, VendorThrottled, CredentialsRejected and VendorRejected; a write may raise
+    OutcomeUnknown. A `find_` returns None when the record is provably absent and raises
+    RecordConflict when several carry the business key.
+    """
+
+    def get_task(self, remote_id: str) -> Task:
+        """Raises RecordNotFound."""
+
+    def find_task(self, task_id: str) -> Task | None:
+        """The open task that carries this external id; a closed one counts as absent."""
+
+    def create_task(self, task: Task, *, idempotency_key: str) -> Task:
+        """Open a ticket that carries the task's id."""
+
+    def close_task(self, remote_id: str, *, note: str) -> Task:
+        """Close the ticket with an internal note; a closed one is left as it is."""
