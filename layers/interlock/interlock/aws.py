@@ -14,9 +14,22 @@ def client(service: str) -> Any:
     may be retried: https://docs.aws.amazon.com/boto3/latest/guide/retries.html
     """
     import boto3
+
+    return boto3.client(service, config=_config())
+
+
+@cache
+def dynamodb() -> Any:
+    """A DynamoDB client that takes and gives Python values and `boto3` condition objects.
+
+    https://docs.aws.amazon.com/boto3/latest/reference/customizations/dynamodb.html
+    """
+    import boto3
+
+    return boto3.resource("dynamodb", config=_config()).meta.client
+
+
+def _config() -> Any:
     from botocore.config import Config
 
-    config = Config(
-        connect_timeout=3, read_timeout=8, retries={"mode": "standard", "max_attempts": 3}
-    )
-    return boto3.client(service, config=config)
+    return Config(connect_timeout=3, read_timeout=8, retries={"mode": "standard"})

@@ -1,4 +1,4 @@
-"""The canonical model that functions, workflows and events speak: no vendor name, no vendor field."""
+"""The canonical model that functions, workflows and events speak; no vendor's name is in it."""
 
 from interlock.canonical.base import Canonical, Command, Record, Remediation, Timestamp
 from interlock.canonical.money import EXPONENTS, Currency, Money

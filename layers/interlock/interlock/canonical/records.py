@@ -100,7 +100,8 @@ class Opportunity(Record):
 class Order(Record):
     """A sales order. `id` is the opportunity's: one order per deal.
 
-    `number`, `tax` and `total` are the ERP's, absent until it has the order; `total` includes tax.
+    `remote_id`, `number`, `status`, `tax` and `total` are the ERP's own, absent until it has the
+    order; `total` includes tax.
     """
 
     bill_to: RecordId
@@ -111,6 +112,7 @@ class Order(Record):
     term_months: int
     lines: tuple[Line, ...]
     net: Money
+    remote_id: str | None = None
     number: str | None = None
     status: str | None = None
     tax: Money | None = None
@@ -143,7 +145,7 @@ class Project(Record):
 class Subscription(Record):
     """A subscription in the billing system, billed yearly in advance from `start_date`.
 
-    `id` is the order's. `remote_id`, `number` and `status` are the billing system's own.
+    `id` is the order's. `remote_id` and `status` are the billing system's own.
     """
 
     customer_id: RecordId
@@ -173,10 +175,18 @@ class OrderStatus(StrEnum):
 
 
 class WriteBack(Canonical):
-    """What we write to the opportunity: the order's identity in the other systems."""
+    """What we write to the opportunity: the order's identity in the other systems.
+
+    All is None on an opportunity that we have not written to.
+    """
 
     opportunity_id: RecordId
     status: OrderStatus | None
     order_number: str | None
     subscription_id: str | None
     correlation_id: str | None
+
+    @property
+    def remote_id(self) -> str:
+        """The record that carries it."""
+        return self.opportunity_id

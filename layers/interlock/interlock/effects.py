@@ -1,0 +1,364 @@
+"""The effect ledger: at most one remote record per business key, whatever crashes.
+
+Every write to a vendor is an *effect* with a deterministic key (connection, operation, business
+key). The ledger's row goes through these states:
+
+    (absent) ─▶ INTENT ─perform─▶ DONE ─undo─▶ UNDOING ─cancel─▶ UNDONE ─▶ INTENT, next generation
+
+- A fresh claim performs at once. A claim found open (its owner died, or the answer was lost) is
+  looked up at the vendor by business key first: adopted if it is there, performed again only if it
+  is provably absent.
+- DONE with the same content returns the stored result; with another content it is a conflict for
+  a team. Financial effects never expire.
+- A claim is leased, and carries a fencing number: who lost its lease can no longer record.
+- DONE is written in one transaction with the cross-reference, so the two always agree.
+
+No step here assumes that a process lives to the next line.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Generic, Protocol, TypeVar
+
+from boto3.dynamodb.conditions import Attr
+from botocore.exceptions import ClientError
+
+from interlock import authority, aws
+from interlock.canonical.base import Canonical
+from interlock.crossref import CrossReferences, reference
+from interlock.errors import OutcomeUnknown, RecordConflict
+from interlock.settings import Settings
+
+# Longer than any connector function may run (30 s), so that a live owner is never overtaken.
+LEASE_SECONDS = 40
+
+
+class State(StrEnum):
+    """Where an effect stands."""
+
+    INTENT = "INTENT"
+    DONE = "DONE"
+    UNDOING = "UNDOING"
+    UNDONE = "UNDONE"
+
+
+class RemoteRecord(Protocol):
+    """What a vendor write returns: a canonical model that knows its id in the remote system."""
+
+    @property
+    def remote_id(self) -> str | None:
+        """The id there."""
+
+    def model_dump_json(self) -> str:
+        """The record as JSON."""
+
+
+R = TypeVar("R", bound=RemoteRecord)
+
+
+class EffectsSettings(Settings):
+    """The ledger's table."""
+
+    effects_table: str
+
+
+@dataclass(frozen=True)
+class EffectKey:
+    """What makes an effect unique: the connection, the operation, and the record's canonical id."""
+
+    connection: str
+    operation: str
+    record: str
+
+    def __str__(self) -> str:
+        return f"{self.connection}#{self.operation}#{self.record}"
+
+
+@dataclass(frozen=True)
+class Effect(Generic[R]):
+    """One intended write.
+
+    `entity` names the record's kind in the authority file and in the cross-references; `content`
+    is what is written; `origin` the system whose values they are; `transaction` the correlation id
+    of the run that writes; `result` the type of what `perform` returns. `creates` is False for a
+    write to a record that exists.
+    """
+
+    key: EffectKey
+    entity: str
+    content: Canonical
+    origin: str
+    transaction: str
+    result: type[R]
+    creates: bool = True
+
+    def fields(self) -> set[str]:
+        """The fields that carry a value, by name: what the authority file decides on."""
+        return set(self.content.model_dump(exclude={"id", "references"}, exclude_none=True))
+
+
+@dataclass
+class Ledger:
+    """The ledger in its DynamoDB table. `clock` returns seconds since the epoch."""
+
+    table: str
+    crossref: CrossReferences
+    clock: Callable[[], float] = time.time
+    lease_seconds: float = LEASE_SECONDS
+    _client: Any = field(default_factory=aws.dynamodb)
+
+    def once(
+        self,
+        effect: Effect[R],
+        *,
+        perform: Callable[[str], R],
+        find: Callable[[], R | None],
+        link: Callable[[], R] | None = None,
+    ) -> R:
+        """Make the write happen at most once, and return the vendor's record.
+
+        `perform` gets an idempotency key, equal for equal content. `find` looks the record up by
+        its business key, None when it is provably absent. `link` reads an existing record that a
+        team decided on: it is recorded instead of a write.
+
+        Raises AuthorityViolation, RecordConflict (done before with another content),
+        OutcomeUnknown (another owner's lease is live), and whatever the vendor's adapter raises.
+        """
+        authority.check(
+            effect.entity, effect.fields(), origin=effect.origin, creates=effect.creates
+        )
+        content_hash = effect.content.fingerprint()
+        if link:
+            linked = link()
+            claim = self._take(effect, self._idle(effect.key), content_hash)
+            return self._record(effect, claim, linked, created=False)
+        found = self._idle(effect.key)
+        if found and found["state"] == State.DONE:
+            return self._stored(effect, found, content_hash)
+        row = self._take(effect, found, content_hash)
+        try:
+            result = find() if row["attempts"] > 1 else None
+            if result is not None and row["intended_hash"] != content_hash:
+                raise RecordConflict(
+                    "an earlier attempt wrote this record with another content: link it, or"
+                    " compensate and start again",
+                    vendor=effect.key.connection,
+                    operation=effect.key.operation,
+                    record=effect.key.record,
+                )
+            if result is None:
+                self._intend(effect, row, content_hash)
+                result = perform(self._idempotency_key(effect, row, content_hash))
+        except Exception:
+            self._release(effect.key, row)
+            raise
+        return self._record(effect, row, result, created=True)
+
+    def undo(
+        self,
+        key: EffectKey,
+        *,
+        transaction: str,
+        entity: str,
+        find: Callable[[], RemoteRecord | None],
+        cancel: Callable[[str], Any],
+    ) -> str | None:
+        """Take back what this transaction wrote; returns the remote id, None if there was nothing.
+
+        `cancel` gets the remote id and treats what is already cancelled as success, so a repeated
+        undo is harmless. A record that was there before, or that another transaction made, is left
+        alone. Raises OutcomeUnknown while another owner's lease is live, and what `find` and
+        `cancel` raise.
+        """
+        row = self._read(key)
+        if not row or row["transaction"] != transaction or row["state"] == State.UNDONE:
+            return None
+        if row["state"] == State.DONE and not row["created"]:
+            return None
+        row = self._take_back(key, row)
+        try:
+            remote_id = row.get("remote_id")
+            if remote_id is None and (found := find()):
+                remote_id = found.remote_id
+            if remote_id is not None:
+                cancel(remote_id)
+        except Exception:
+            self._release(key, row)
+            raise
+        self._mark_undone(key, row, reference(entity, key.record))
+        return remote_id
+
+    def of_transaction(self, transaction: str) -> list[dict[str, Any]]:
+        """The rows a transaction made, oldest first: what an operator looks at."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self.table,
+            IndexName="by_transaction",
+            KeyConditionExpression="#t = :t",
+            ExpressionAttributeNames={"#t": "transaction"},
+            ExpressionAttributeValues={":t": transaction},
+        )
+        rows = [row for page in pages for row in page["Items"]]
+        return sorted(rows, key=lambda row: row["claimed_at"])
+
+    def _idle(self, key: EffectKey) -> dict[str, Any] | None:
+        """The row, if nobody works on it. Raises OutcomeUnknown when someone does."""
+        row = self._read(key)
+        if row and (row["lease_until"] > self.clock() or row["state"] == State.UNDOING):
+            raise self._busy(key)
+        return row
+
+    def _take(
+        self, effect: Effect, row: dict[str, Any] | None, content_hash: str
+    ) -> dict[str, Any]:
+        """Claim the effect, on condition that nobody did since `row` was read."""
+        again = row is not None and row["state"] == State.INTENT
+        now = self.clock()
+        claim = {
+            "effect": str(effect.key),
+            "state": State.INTENT,
+            "entity": effect.entity,
+            "record": effect.key.record,
+            "connection": effect.key.connection,
+            "operation": effect.key.operation,
+            "transaction": effect.transaction,
+            # Kept from the open claim: it may have been performed with that content.
+            "intended_hash": row["intended_hash"] if row and again else content_hash,
+            "generation": self._generation(row),
+            "attempts": int(row["attempts"]) + 1 if row and again else 1,
+            "fence": int(row["fence"]) + 1 if row else 1,
+            "lease_until": _seconds(now + self.lease_seconds),
+            "claimed_at": _seconds(now),
+        }
+        unchanged = Attr("fence").eq(row["fence"]) if row else Attr("effect").not_exists()
+        if not self._put(claim, unchanged):
+            raise self._busy(effect.key)
+        return claim
+
+    @staticmethod
+    def _generation(row: dict[str, Any] | None) -> int:
+        if row is None:
+            return 1
+        return int(row["generation"]) + (1 if row["state"] == State.UNDONE else 0)
+
+    def _intend(self, effect: Effect, row: dict[str, Any], content_hash: str) -> None:
+        """Say so before a write with a content other than the claim's: a crash must not hide it."""
+        if row["intended_hash"] == content_hash:
+            return
+        row["intended_hash"] = content_hash
+        if not self._put(row, Attr("fence").eq(row["fence"])):
+            raise self._busy(effect.key)
+
+    def _record(self, effect: Effect[R], row: dict[str, Any], result: R, created: bool) -> R:
+        """INTENT → DONE with the cross-reference, if the claim is still ours."""
+        done = row | {
+            "state": State.DONE,
+            "content_hash": effect.content.fingerprint(),
+            "remote_id": result.remote_id,
+            "created": created,
+            "result": result.model_dump_json(),
+            "lease_until": 0,
+            "done_at": _seconds(self.clock()),
+        }
+        link = self.crossref.link_item(
+            reference(effect.entity, effect.key.record), effect.key.connection, result.remote_id
+        )
+        if not self._transact(done, row["fence"], {"Put": link}):
+            raise self._busy(effect.key)
+        return result
+
+    def _stored(self, effect: Effect[R], row: dict[str, Any], content_hash: str) -> R:
+        if row["content_hash"] != content_hash:
+            raise RecordConflict(
+                f"was written before with another content (by {row['transaction']}): amend it"
+                " there by hand and link it, or compensate",
+                vendor=effect.key.connection,
+                operation=effect.key.operation,
+                record=effect.key.record,
+            )
+        return effect.result.model_validate_json(row["result"])
+
+    def _take_back(self, key: EffectKey, row: dict[str, Any]) -> dict[str, Any]:
+        """From now on nobody may rely on the record. Raises OutcomeUnknown when someone works."""
+        if row["lease_until"] > self.clock():
+            raise self._busy(key)
+        undoing = row | {
+            "state": State.UNDOING,
+            "fence": int(row["fence"]) + 1,
+            "lease_until": _seconds(self.clock() + self.lease_seconds),
+        }
+        if not self._put(undoing, Attr("fence").eq(row["fence"])):
+            raise self._busy(key)
+        return undoing
+
+    def _mark_undone(self, key: EffectKey, row: dict[str, Any], canonical_id: str) -> None:
+        undone = row | {
+            "state": State.UNDONE,
+            "lease_until": 0,
+            "undone_at": _seconds(self.clock()),
+        }
+        unlink = self.crossref.unlink_item(canonical_id, key.connection)
+        if not self._transact(undone, row["fence"], {"Delete": unlink}):
+            raise self._busy(key)
+
+    def _release(self, key: EffectKey, row: dict[str, Any]) -> None:
+        """Give the lease back, so that the next attempt need not wait; the claim stays open."""
+        self._put(row | {"lease_until": 0}, Attr("fence").eq(row["fence"]))
+
+    def _read(self, key: EffectKey) -> dict[str, Any] | None:
+        answer = self._client.get_item(
+            TableName=self.table, Key={"effect": str(key)}, ConsistentRead=True
+        )
+        return answer.get("Item")
+
+    def _put(self, row: dict[str, Any], condition: Any) -> bool:
+        try:
+            self._client.put_item(TableName=self.table, Item=row, ConditionExpression=condition)
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    def _transact(self, row: dict[str, Any], fence: int, crossref: dict[str, Any]) -> bool:
+        put = {
+            "TableName": self.table,
+            "Item": row,
+            "ConditionExpression": "fence = :fence",
+            "ExpressionAttributeValues": {":fence": fence},
+        }
+        try:
+            self._client.transact_write_items(TransactItems=[{"Put": put}, crossref])
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "TransactionCanceledException":
+                raise
+            return False
+        return True
+
+    @staticmethod
+    def _idempotency_key(effect: Effect, row: dict[str, Any], content_hash: str) -> str:
+        """Equal for equal content, so that a vendor recognises a repeated request.
+
+        Short enough for every vendor (Stripe allows 255 characters), and a new one per generation
+        and content: a vendor refuses a known key with other parameters.
+        """
+        return f"{effect.key}#{row['generation']}#{content_hash[:16]}"
+
+    @staticmethod
+    def _busy(key: EffectKey) -> OutcomeUnknown:
+        return OutcomeUnknown(
+            "another run is writing this record: try again when its lease is over",
+            vendor=key.connection,
+            operation=key.operation,
+            record=key.record,
+        )
+
+
+def ledger() -> Ledger:
+    """The ledger of this function's environment."""
+    return Ledger(EffectsSettings.load().effects_table, CrossReferences.load())
+
+
+def _seconds(moment: float) -> int:
+    return int(moment)

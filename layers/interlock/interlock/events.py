@@ -1,0 +1,80 @@
+"""The event envelope, and publishing to the integration bus (EVT-1).
+
+An EventBridge entry carries the envelope as its detail; `source` is `interlock` and `detail-type`
+the event's type, so that a rule selects by type alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from interlock import aws
+from interlock.canonical.base import Canonical, RecordId, Text, Timestamp
+from interlock.errors import OutcomeUnknown
+from interlock.settings import Settings
+
+SOURCE = "interlock"
+
+
+class Event(Canonical):
+    """A versioned canonical event.
+
+    `id` is deterministic: the same fact told twice has the same id. `source` is the system that
+    told us, `subject` the canonical id of the record it is about, `correlation_id` the business
+    transaction, `causation_id` the id of the event that caused this one, `origin` whose change it
+    was (ours, when it is the echo of our own write).
+    """
+
+    id: Text
+    type: Literal[
+        "opportunity.closed_won",
+        "order.accepted",
+        "order.cancelled",
+        "exception.raised",
+        "exception.escalated",
+        "exception.resolved",
+    ]
+    version: Literal[1] = 1
+    source: Text
+    subject: RecordId
+    occurred_at: Timestamp
+    correlation_id: RecordId
+    causation_id: str | None = None
+    origin: str | None = None
+    data: dict[str, Any] = Field(default_factory=dict)
+
+
+class BusSettings(Settings):
+    """The integration bus."""
+
+    integration_bus: str
+
+
+def publish(*events: Event) -> None:
+    """Put events on the integration bus.
+
+    Raises OutcomeUnknown when EventBridge did not take all of them: publishing again is harmless,
+    consumers know an event by its id.
+    """
+    bus = BusSettings.load().integration_bus
+    entries = [
+        {
+            "EventBusName": bus,
+            "Source": SOURCE,
+            "DetailType": event.type,
+            "Time": event.occurred_at,
+            "Detail": event.model_dump_json(),
+        }
+        for event in events
+    ]
+    answer = aws.client("events").put_events(Entries=entries)
+    if answer["FailedEntryCount"]:
+        codes = {entry.get("ErrorCode") for entry in answer["Entries"]} - {None}
+        raise OutcomeUnknown(
+            f"{answer['FailedEntryCount']} of {len(entries)} events were not taken",
+            vendor="eventbridge",
+            operation="put_events",
+            code=", ".join(sorted(codes)),
+        )

@@ -1,0 +1,81 @@
+"""What every handler shares: parsing, the correlation id, logs, traces, metrics, and a skip.
+
+`@operation` turns a function from a canonical command to a canonical record into a Lambda handler:
+
+    @operation
+    def handler(command: CreateOrder) -> Order:
+        ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from inspect import signature
+from typing import Any, TypeVar, get_type_hints
+
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.metrics import MetricUnit
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from interlock.canonical.base import Command
+from interlock.errors import ContractViolation, InterlockError
+
+logger = Logger(service="interlock")
+metrics = Metrics(namespace="Interlock", service="interlock")
+tracer = Tracer(service="interlock")
+
+C = TypeVar("C", bound=BaseModel)
+
+
+def operation(function: Callable[[Any], Any]) -> Callable[[dict[str, Any], Any], Any]:
+    """A Lambda handler around a function of one command.
+
+    Malformed input is a ContractViolation that names the fields. A step that a team decided to
+    skip is not run: the answer says so. Every failure is logged with its context and counted by
+    its name; Step Functions sees the exception's class name.
+    """
+    parameter = next(iter(signature(function).parameters))
+    command_type = get_type_hints(function)[parameter]
+
+    @wraps(function)
+    @tracer.capture_lambda_handler(capture_response=False)
+    @metrics.log_metrics(raise_on_empty_metrics=False)
+    def lambda_handler(event: dict[str, Any], context: Any) -> Any:
+        logger.set_correlation_id(event.get("correlation_id"))
+        logger.append_keys(function_name=context.function_name)
+        try:
+            command = parse(command_type, event)
+            skipped = _skipped(command)
+            result = skipped or function(command)
+        except InterlockError as error:
+            metrics.add_metric(name=type(error).__name__, unit=MetricUnit.Count, value=1)
+            logger.error(str(error), extra={"error": type(error).__name__})
+            raise
+        logger.info("done", extra={"skipped": bool(skipped)})
+        return TypeAdapter(Any).dump_python(result, mode="json")
+
+    return lambda_handler
+
+
+def parse(model: type[C], content: Any) -> C:
+    """A model from untrusted content.
+
+    Raises ContractViolation that names each wrong field and why, without its value.
+    """
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or model.__name__}: {e['msg']}"
+            for e in error.errors(include_url=False, include_input=False)
+        )
+        raise ContractViolation(f"malformed {model.__name__}: {problems}") from None
+
+
+def _skipped(command: Any) -> dict[str, Any] | None:
+    decision = command.remediation if isinstance(command, Command) else None
+    if decision is None or decision.action != "skip":
+        return None
+    logger.warning("step skipped", extra={"by": decision.by, "reason": decision.reason})
+    return {"skipped": {"by": decision.by, "reason": decision.reason}}
