@@ -1,0 +1,367 @@
+"""The records of the Salesforce sandbox: the rules of a save, transactions, and change events.
+
+Our own stand-in for an organisation, in memory. What a save does follows the object reference
+(https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_reference/);
+validation rules, flows and sharing, which each organisation makes for itself, are not here.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from local.sandboxes import salesforce_events as events
+from local.sandboxes.salesforce_schema import (
+    LOST_STAGE,
+    RECORD_ID,
+    WON_STAGE,
+    Field,
+    Schema,
+    SObject,
+    full_id,
+)
+
+Fields = dict[str, Any]
+
+ORGANIZATION_ID = full_id("00DHs00000ILock")
+CURRENCIES = ("USD", "EUR", "JPY", "GBP")
+
+
+class SalesforceError(Exception):
+    """What the API answers with instead of a result: a status and one error of its array."""
+
+    def __init__(self, status: int, code: str, message: str, fields: list[str] | None = None):
+        super().__init__(message)
+        self.status = status
+        self.body: Any = [{"message": message, "errorCode": code}]
+        if fields is not None:
+            self.body[0]["fields"] = fields
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who saves: a user, and the origin of the change (empty when made in the user interface)."""
+
+    user_id: str
+    origin: str = ""
+
+
+class Organization:
+    """One Salesforce organisation.
+
+    `on_change` is called with each change event of a captured object once its transaction is
+    committed: an EventBridge event as an event relay sends it. It must not call the sandbox.
+    """
+
+    def __init__(
+        self,
+        *,
+        multi_currency: bool = True,
+        currency: str = "USD",
+        on_change: Callable[[Fields], None] | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.id = ORGANIZATION_ID
+        self.schema = Schema(multi_currency)
+        self.currency = currency
+        self.on_change = on_change
+        self.clock = clock
+        self._rows: dict[str, dict[str, Fields]] = {s.name: {} for s in self.schema}
+        self._numbers: Counter[str] = Counter()
+        self._locks: Counter[str] = Counter()
+        self._commits = 0
+        self._depth = 0
+        self._changes: list[events.Change] = []
+        self.admin = self._first_user()
+        self.insert("Organization", {"Name": "Interlock sandbox", "IsSandbox": True}, id=self.id)
+        self.revenue_split = self._split_type("Revenue", validated=True)
+        self.overlay_split = self._split_type("Overlay", validated=False)
+
+    def _first_user(self) -> Actor:
+        user_id = full_id("005Hs00000Admin")
+        name = {"LastName": "Administrator", "Username": "admin@interlock.example"}
+        self.insert("User", name | {"IsActive": True}, Actor(user_id), id=user_id)
+        return Actor(user_id)
+
+    def _split_type(self, name: str, *, validated: bool) -> str:
+        fields = {"DeveloperName": name, "MasterLabel": name, "IsTotalValidated": validated}
+        return self.insert("OpportunitySplitType", fields)
+
+    # Reading
+
+    def rows(self, sobject: str) -> list[Fields]:
+        """Every record of an object that is not deleted, in the order of creation."""
+        return [row for row in self._rows[sobject].values() if not row["IsDeleted"]]
+
+    def find(self, sobject: str, record_id: str | None) -> Fields | None:
+        """One record with all its fields, None when it is not there."""
+        row = self._rows[sobject].get(full_id(record_id)) if record_id else None
+        return None if row is None or row["IsDeleted"] else row
+
+    def get(self, sobject: str, record_id: str) -> Fields:
+        """One record with all its fields. Raises SalesforceError NOT_FOUND."""
+        row = self.find(sobject, record_id)
+        if row is None:
+            raise SalesforceError(404, "NOT_FOUND", "The requested resource does not exist")
+        return row
+
+    def matching(self, sobject: str, field: str, value: Any) -> list[Fields]:
+        """The records whose field has that value; case does not matter in an external id."""
+        return [r for r in self.rows(sobject) if _folded(r[field]) == _folded(value)]
+
+    # Writing
+
+    def insert(
+        self, sobject: str, fields: Fields, by: Actor | None = None, *, id: str | None = None
+    ) -> str:
+        """Create a record; its new id, 18 characters. Raises SalesforceError."""
+        kind = self.schema[sobject]
+        by = by or self.admin
+        now = self.clock()
+        with self.transaction():
+            values = self._checked(kind, fields)
+            missing = [f.name for f in kind.fields if f.required and values.get(f.name) is None]
+            if missing:
+                message = f"Required fields are missing: [{', '.join(missing)}]"
+                raise SalesforceError(400, "REQUIRED_FIELD_MISSING", message, missing)
+            row: Fields = {f.name: False if f.type == "boolean" else None for f in kind.fields}
+            row |= {"CreatedDate": now, "CreatedById": by.user_id, "Id": id or self._new_id(kind)}
+            if kind.field("CurrencyIsoCode"):
+                row["CurrencyIsoCode"] = self.currency
+            if kind.field("OwnerId"):
+                row["OwnerId"] = by.user_id
+            self._save(kind, row, values, by, "CREATE")
+        return row["Id"]
+
+    def update(self, sobject: str, record_id: str, fields: Fields, by: Actor | None = None) -> None:
+        """Change fields of a record. Raises SalesforceError."""
+        kind = self.schema[sobject]
+        with self.transaction():
+            row = self._writable(kind, record_id)
+            values = self._checked(kind, fields)
+            emptied = [f.name for f in kind.fields if f.required and _is_cleared(values, f.name)]
+            if emptied:
+                message = f"Required fields are missing: [{', '.join(emptied)}]"
+                raise SalesforceError(400, "REQUIRED_FIELD_MISSING", message, emptied)
+            if sobject == "Opportunity" and row["HasOpportunityLineItem"]:
+                values.pop("Amount", None)  # the sum of the line items: such an update is ignored
+            self._save(kind, dict(row), values, by or self.admin, "UPDATE")
+
+    def delete(self, sobject: str, record_id: str, by: Actor | None = None) -> None:
+        """Move a record to the recycle bin. Raises SalesforceError."""
+        kind = self.schema[sobject]
+        with self.transaction():
+            row = self._writable(kind, record_id) | {"IsDeleted": True}
+            self._rows[sobject][row["Id"]] = row
+            self._record(kind, row, {}, by or self.admin, "DELETE")
+            self._derive(kind, row, by or self.admin)
+
+    def lock(self, record_id: str, times: int = 1) -> None:
+        """Let that many writes to a record fail, as when another transaction holds its row."""
+        self._locks[full_id(record_id)] += times
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; may be nested. Change events leave when the outermost one ends."""
+        rows = {name: dict(table) for name, table in self._rows.items()}
+        changes = len(self._changes)
+        self._depth += 1
+        try:
+            yield
+        except BaseException:
+            self._rows = rows
+            del self._changes[changes:]
+            raise
+        finally:
+            self._depth -= 1
+        if self._depth == 0:
+            self._publish()
+
+    # What a save does
+
+    def _writable(self, kind: SObject, record_id: str) -> Fields:
+        record_id = full_id(record_id)
+        row = self._rows[kind.name].get(record_id)
+        if row is None:
+            raise SalesforceError(404, "NOT_FOUND", "The requested resource does not exist")
+        if row["IsDeleted"]:
+            raise SalesforceError(404, "ENTITY_IS_DELETED", "entity is deleted", [])
+        if self._locks[record_id]:
+            self._locks[record_id] -= 1
+            message = "unable to obtain exclusive access to this record or 1 records: "
+            raise SalesforceError(400, "UNABLE_TO_LOCK_ROW", message + record_id, [])
+        return row
+
+    def _save(self, kind: SObject, row: Fields, values: Fields, by: Actor, change: str) -> None:
+        before = dict(row)
+        self._refuse_duplicates(kind, row["Id"], values)
+        row |= values
+        row |= {"LastModifiedById": by.user_id, "LastModifiedDate": self.clock()}
+        row["SystemModstamp"] = row["LastModifiedDate"]
+        self._complete(kind, row, before)
+        self._rows[kind.name][row["Id"]] = row
+        changed = {n: v for n, v in row.items() if change == "CREATE" or before.get(n) != v}
+        self._record(kind, row, changed, by, change)
+        self._derive(kind, row, by)
+
+    def _complete(self, kind: SObject, row: Fields, before: Fields) -> None:
+        """The fields that Salesforce fills in by itself, from this record and those it names."""
+        if kind.name == "Opportunity":
+            row["IsWon"] = row["StageName"] == WON_STAGE
+            row["IsClosed"] = row["StageName"] in (WON_STAGE, LOST_STAGE)
+            if row["StageName"] != before["StageName"]:
+                row["LastStageChangeDate"] = row["LastModifiedDate"]
+        if kind.name == "OpportunityLineItem":
+            product = self._rows["Product2"][row["Product2Id"]]
+            opportunity = self._rows["Opportunity"][row["OpportunityId"]]
+            row["ProductCode"] = product["ProductCode"]
+            row["Name"] = f"{opportunity['Name']} {product['Name']}"
+            share = 1 - (row["Discount"] or Decimal(0)) / 100
+            price = row["Quantity"] * row["UnitPrice"] * share
+            row["TotalPrice"] = price.quantize(Decimal("0.01"))
+            if "CurrencyIsoCode" in row:
+                row["CurrencyIsoCode"] = opportunity["CurrencyIsoCode"]
+        if kind.name == "OpportunitySplit":
+            amount = self._rows["Opportunity"][row["OpportunityId"]]["Amount"] or Decimal(0)
+            row["SplitTypeId"] = row["SplitTypeId"] or self.revenue_split
+            row["SplitAmount"] = amount * row["SplitPercentage"] / 100
+        if kind.name == "Account":
+            row["BillingAddress"] = _address(row)
+        if kind.name == "User":
+            row["Name"] = " ".join(filter(None, (row["FirstName"], row["LastName"])))
+
+    def _derive(self, kind: SObject, row: Fields, by: Actor) -> None:
+        """The opportunity's amount is the sum of its line items, while it has any."""
+        if kind.name != "OpportunityLineItem":
+            return
+        opportunity_id = row["OpportunityId"]
+        lines = self.matching("OpportunityLineItem", "OpportunityId", opportunity_id)
+        opportunity = dict(self._rows["Opportunity"][opportunity_id])
+        values: Fields = {"HasOpportunityLineItem": bool(lines)}
+        if lines:
+            values["Amount"] = sum(line["TotalPrice"] for line in lines)
+        self._save(self.schema["Opportunity"], opportunity, values, by, "UPDATE")
+
+    def _refuse_duplicates(self, kind: SObject, record_id: str, values: Fields) -> None:
+        for name, value in values.items():
+            field = kind.field(name)
+            if value is None or field is None or not field.unique:
+                continue
+            for other in self.matching(kind.name, name, value):
+                if other["Id"] != record_id:
+                    raise SalesforceError(
+                        400,
+                        "DUPLICATE_VALUE",
+                        f"duplicate value found: {name} duplicates value on record with id: "
+                        f"{other['Id']}",
+                        [],
+                    )
+
+    def _checked(self, kind: SObject, fields: Fields) -> Fields:
+        """The values under their exact field names and in their types."""
+        values = {}
+        for name, value in fields.items():
+            if name == "attributes":
+                continue
+            field = kind.field(name)
+            if field is None:
+                message = f"No such column '{name}' on sobject of type {kind.name}"
+                raise SalesforceError(400, "INVALID_FIELD", message)
+            if not field.writable:
+                message = (
+                    f"Unable to create/update fields: {field.name}. Please check the security "
+                    "settings of this field and verify that it is read/write for your profile or "
+                    "permission set."
+                )
+                raise SalesforceError(400, "INVALID_FIELD_FOR_INSERT_UPDATE", message, [field.name])
+            values[field.name] = None if value in (None, "") else self._typed(field, value)
+        return values
+
+    def _typed(self, field: Field, value: Any) -> Any:
+        if field.type == "reference":
+            return self._reference(field, value)
+        if field.name == "CurrencyIsoCode" and value not in CURRENCIES:
+            message = f"Currency ISO Code: bad value for restricted picklist field: {value}"
+            code = "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"
+            raise SalesforceError(400, code, message, [field.name])
+        try:
+            return _converted(field.type, value)
+        except (ValueError, ArithmeticError) as error:
+            message = f"Cannot deserialize instance of {field.type} from {value!r}"
+            raise SalesforceError(400, "JSON_PARSER_ERROR", message) from error
+
+    def _reference(self, field: Field, value: Any) -> str:
+        if not isinstance(value, str) or not RECORD_ID.fullmatch(value):
+            message = f"{field.name}: id value of incorrect type: {value}"
+            raise SalesforceError(400, "MALFORMED_ID", message, [field.name])
+        if self.find(field.refers_to, value) is None:
+            message = "invalid cross reference id"
+            raise SalesforceError(400, "INVALID_CROSS_REFERENCE_KEY", message, [field.name])
+        return full_id(value)
+
+    def _new_id(self, kind: SObject) -> str:
+        self._numbers[kind.name] += 1
+        return full_id(f"{kind.prefix}Hs0000{self._numbers[kind.name]:06d}")
+
+    # Change data capture
+
+    def _record(self, kind: SObject, row: Fields, changed: Fields, by: Actor, change: str) -> None:
+        if kind.name in events.CAPTURED:
+            self._changes.append(
+                events.Change(kind.name, row["Id"], change, changed, by.user_id, by.origin)
+            )
+
+    def _publish(self) -> None:
+        changes = events.merged(self._changes)
+        self._changes.clear()
+        if not changes or self.on_change is None:
+            return
+        self._commits += 1
+        commit = events.Commit(self.id, str(uuid.uuid4()), self._commits, self.clock())
+        for sequence, change in enumerate(changes, start=1):
+            self.on_change(events.relayed(change, commit, sequence))
+
+
+def _address(row: Fields) -> Fields | None:
+    """The compound field: the parts of an address under short names, None when all are empty.
+
+    https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_reference/compound_fields_address.htm
+    """
+    parts = ("City", "Country", "CountryCode", "PostalCode", "State", "StateCode", "Street")
+    address = {part[0].lower() + part[1:]: row[f"Billing{part}"] for part in parts}
+    if not any(address.values()):
+        return None
+    return address | {"geocodeAccuracy": None, "latitude": None, "longitude": None}
+
+
+def _is_cleared(values: Fields, name: str) -> bool:
+    return name in values and values[name] is None
+
+
+def _folded(value: Any) -> Any:
+    return value.casefold() if isinstance(value, str) else value
+
+
+def _converted(type_name: str, value: Any) -> Any:
+    """A JSON value in the type of its field; raises ValueError when it is not one."""
+    if type_name in ("double", "currency", "percent", "int"):
+        if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+            raise ValueError("not a number")
+        return Decimal(str(value))
+    if type_name == "boolean":
+        if not isinstance(value, bool):
+            raise ValueError("not a boolean")
+        return value
+    if type_name == "date":
+        return date.fromisoformat(value)
+    if type_name == "datetime":
+        return datetime.fromisoformat(value)
+    if not isinstance(value, str):
+        raise ValueError("not a string")
+    return value
