@@ -62,6 +62,13 @@ class CrossReferences:
             return self.get(rows[ALIAS]["of"], system)
         return rows[system]["remote_id"] if system in rows else None
 
+    def require(self, canonical_id: str, system: str) -> str:
+        """The id in a system that must have it. Raises RecordNotFound."""
+        remote_id = self.get(canonical_id, system)
+        if remote_id is None:
+            raise RecordNotFound(f"is not in {system} yet", record=canonical_id)
+        return remote_id
+
     def link(self, canonical_id: str, system: str, remote_id: str) -> None:
         """Remember the id in a system; the same again is harmless.
 

@@ -28,7 +28,7 @@ from boto3.dynamodb.conditions import Attr
 from botocore.exceptions import ClientError
 
 from interlock import authority, aws
-from interlock.canonical.base import Canonical
+from interlock.canonical.base import Canonical, Command
 from interlock.crossref import CrossReferences, reference
 from interlock.errors import OutcomeUnknown, RecordConflict
 from interlock.settings import Settings
@@ -83,22 +83,28 @@ class Effect(Generic[R]):
     """One intended write.
 
     `entity` names the record's kind in the authority file and in the cross-references; `content`
-    is what is written; `origin` the system whose values they are; `transaction` the correlation id
-    of the run that writes; `result` the type of what `perform` returns. `creates` is False for a
-    write to a record that exists.
+    is what is written; `origin` the system whose values they are; `command` what the function was
+    told, with its transaction and a team's decision; `result` the type of what `perform` returns.
+    `creates` is False for a write to a record that exists.
     """
 
     key: EffectKey
     entity: str
     content: Canonical
     origin: str
-    transaction: str
+    command: Command
     result: type[R]
     creates: bool = True
 
     def fields(self) -> set[str]:
         """The fields that carry a value, by name: what the authority file decides on."""
         return set(self.content.model_dump(exclude={"id", "references"}, exclude_none=True))
+
+
+class Undone(Canonical):
+    """What a compensation took back: the record's id there, None if there was nothing to undo."""
+
+    remote_id: str | None
 
 
 @dataclass
@@ -117,13 +123,13 @@ class Ledger:
         *,
         perform: Callable[[str], R],
         find: Callable[[], R | None],
-        link: Callable[[], R] | None = None,
+        read: Callable[[str], R],
     ) -> R:
         """Make the write happen at most once, and return the vendor's record.
 
         `perform` gets an idempotency key, equal for equal content. `find` looks the record up by
-        its business key, None when it is provably absent. `link` reads an existing record that a
-        team decided on: it is recorded instead of a write.
+        its business key, None when it is provably absent. `read` reads one by its id there: when a
+        team linked an existing record, that is recorded instead of a write.
 
         Raises AuthorityViolation, RecordConflict (done before with another content),
         OutcomeUnknown (another owner's lease is live), and whatever the vendor's adapter raises.
@@ -132,10 +138,10 @@ class Ledger:
             effect.entity, effect.fields(), origin=effect.origin, creates=effect.creates
         )
         content_hash = effect.content.fingerprint()
-        if link:
-            linked = link()
+        if linked := effect.command.link_for(effect.key.record):
+            existing = read(linked)
             claim = self._take(effect, self._idle(effect.key), content_hash)
-            return self._record(effect, claim, linked, created=False)
+            return self._record(effect, claim, existing, created=False)
         found = self._idle(effect.key)
         if found and found["state"] == State.DONE:
             return self._stored(effect, found, content_hash)
@@ -162,12 +168,12 @@ class Ledger:
         self,
         key: EffectKey,
         *,
-        transaction: str,
         entity: str,
+        command: Command,
         find: Callable[[], RemoteRecord | None],
         cancel: Callable[[str], Any],
-    ) -> str | None:
-        """Take back what this transaction wrote; returns the remote id, None if there was nothing.
+    ) -> Undone:
+        """Take back what the command's transaction wrote.
 
         `cancel` gets the remote id and treats what is already cancelled as success, so a repeated
         undo is harmless. A record that was there before, or that another transaction made, is left
@@ -175,10 +181,10 @@ class Ledger:
         `cancel` raise.
         """
         row = self._read(key)
-        if not row or row["transaction"] != transaction or row["state"] == State.UNDONE:
-            return None
-        if row["state"] == State.DONE and not row["created"]:
-            return None
+        if not row or row["transaction"] != command.correlation_id:
+            return Undone(remote_id=None)
+        if row["state"] == State.UNDONE or (row["state"] == State.DONE and not row["created"]):
+            return Undone(remote_id=None)
         row = self._take_back(key, row)
         try:
             remote_id = row.get("remote_id")
@@ -190,7 +196,7 @@ class Ledger:
             self._release(key, row)
             raise
         self._mark_undone(key, row, reference(entity, key.record))
-        return remote_id
+        return Undone(remote_id=remote_id)
 
     def of_transaction(self, transaction: str) -> list[dict[str, Any]]:
         """The rows a transaction made, oldest first: what an operator looks at."""
@@ -224,7 +230,7 @@ class Ledger:
             "record": effect.key.record,
             "connection": effect.key.connection,
             "operation": effect.key.operation,
-            "transaction": effect.transaction,
+            "transaction": effect.command.correlation_id,
             # Kept from the open claim: it may have been performed with that content.
             "intended_hash": row["intended_hash"] if row and again else content_hash,
             "generation": self._generation(row),

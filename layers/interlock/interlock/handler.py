@@ -58,6 +58,12 @@ def operation(function: Callable[[Any], Any]) -> Callable[[dict[str, Any], Any],
     return lambda_handler
 
 
+def queue_handler(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """A Lambda handler around a function that consumes a batch of a queue: traced and counted."""
+    traced = tracer.capture_lambda_handler(capture_response=False)(function)
+    return metrics.log_metrics(raise_on_empty_metrics=False)(traced)
+
+
 def parse(model: type[C], content: Any) -> C:
     """A model from untrusted content.
 

@@ -156,6 +156,18 @@ class Subscription(Record):
     remote_id: str | None = None
     status: str | None = None
 
+    @classmethod
+    def of(cls, order: Order) -> Subscription:
+        """The subscription for an order's recurring lines."""
+        return cls(
+            id=order.id,
+            customer_id=order.bill_to,
+            currency=order.currency,
+            start_date=order.start_date,
+            term_months=order.term_months,
+            lines=order.lines_of(LineKind.RECURRING),
+        )
+
 
 class Task(Record):
     """An implementation task: a ticket in the support system. `id` is ours, stable per order."""

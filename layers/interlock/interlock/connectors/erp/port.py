@@ -49,6 +49,11 @@ class CustomerCriteria(Canonical):
     tax_id: str | None
     domain: str | None
 
+    @classmethod
+    def of(cls, account: Account) -> CustomerCriteria:
+        """By what an account may be recognised."""
+        return cls(account_id=account.id, tax_id=account.tax_id, domain=account.domain)
+
 
 class CustomerCandidate(Canonical):
     """A customer that fits one criterion: `by` is "external_id", "tax_id" or "domain"."""

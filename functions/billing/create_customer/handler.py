@@ -1,0 +1,35 @@
+"""Make the account that gets the bill a customer of the billing system."""
+
+from interlock import connections
+from interlock.canonical import Account, Command, Customer, LineKind, Order
+from interlock.effects import Effect, EffectKey, ledger
+from interlock.handler import operation
+
+
+class CreateCustomer(Command):
+    """The validated order, and the account that gets its bill."""
+
+    order: Order
+    account: Account
+
+
+@operation
+def handler(command: CreateCustomer) -> Customer | None:
+    """The customer there, None for an order without recurring lines: billing never hears of it."""
+    billing, account = connections.billing(), command.account
+    if not command.order.lines_of(LineKind.RECURRING):
+        return None
+    effect = Effect(
+        key=EffectKey(connections.current().name, "create_customer", account.id),
+        entity="customer",
+        content=account,
+        origin="crm",
+        command=command,
+        result=Customer,
+    )
+    return ledger().once(
+        effect,
+        perform=lambda key: billing.create_customer(account, idempotency_key=key),
+        find=lambda: billing.find_customer(account),
+        read=billing.get_customer,
+    )

@@ -1,0 +1,41 @@
+"""Salesforce's partner events, verified, deduplicated and translated to canonical events."""
+
+from functools import partial
+from typing import Any
+
+from interlock import events
+from interlock.connectors.crm import salesforce_events
+from interlock.deduplication import publish_once
+from interlock.handler import logger, queue_handler
+from interlock.inbox import consume
+from interlock.settings import Settings
+
+
+class IngressSettings(Settings):
+    """The connection whose events these are, our organisation, and its names for "closed won"."""
+
+    connection_name: str
+    salesforce_organisation: str
+    salesforce_won_stages: str
+
+
+@queue_handler
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Consume a batch of the inbox."""
+    return consume(event, context, partial(receive, context=context))
+
+
+def receive(partner_event: dict[str, Any], context: Any) -> None:
+    """Publish what a partner event means, unless an earlier delivery of it was published."""
+    settings = IngressSettings.load()
+    translated = salesforce_events.translate(
+        partner_event,
+        connection=settings.connection_name,
+        organisation=settings.salesforce_organisation,
+        won_stages=set(settings.salesforce_won_stages.split(",")),
+    )
+    if not translated:
+        logger.info("nothing to do for this event", extra={"event_id": partner_event.get("id")})
+        return
+    key = f"salesforce:{salesforce_events.delivery_key(partner_event)}"
+    publish_once(key, translated, events.publish, context)

@@ -1,0 +1,104 @@
+"""Salesforce change events, as EventBridge delivers them, to canonical events.
+
+Shape: `source` is `aws.partner/salesforce.com/<org id>/<channel id>`, `detail-type` the change
+event's name, and `detail.payload` holds the changed fields and `ChangeEventHeader`.
+https://developer.salesforce.com/docs/atlas.en-us.change_data_capture.meta/change_data_capture/cdc_event_fields_header.htm
+
+An event only points at a record: its content is fetched again by the workflow. So an event that
+may mean more than it says (a gap event, which carries no fields) is taken as a hint, and the
+workflow ends at once if the deal is not won. An event may name several records.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from interlock.errors import ContractViolation
+from interlock.events import Event
+from interlock.handler import parse
+
+# Sforce-Call-Options of our own writes: Salesforce repeats it in an event's changeOrigin.
+CLIENT = "interlock"
+_SOURCE = re.compile(r"(?P<prefix>[\w.-]+)/salesforce\.com/(?P<org>\w{15}|\w{18})/(?P<channel>.+)")
+_RECORD_ID = re.compile(r"006[0-9A-Za-z]{12}(?:[0-9A-Za-z]{3})?")
+
+
+class _Header(BaseModel):
+    entity: str = Field(alias="entityName")
+    records: list[str] = Field(alias="recordIds", min_length=1)
+    change: str = Field(alias="changeType")
+    origin: str = Field(alias="changeOrigin", default="")
+    transaction: str = Field(alias="transactionKey")
+    sequence: int = Field(alias="sequenceNumber")
+    committed: int | datetime = Field(alias="commitTimestamp")
+
+    @property
+    def committed_at(self) -> datetime:
+        """Epoch milliseconds or ISO 8601: both are seen."""
+        if isinstance(self.committed, datetime):
+            return self.committed.replace(tzinfo=self.committed.tzinfo or UTC)
+        return datetime.fromtimestamp(self.committed / 1000, UTC)
+
+
+def delivery_key(event: dict[str, Any]) -> str:
+    """What makes a delivery the same as an earlier one: transaction, sequence and records.
+
+    Raises ContractViolation when the header is not as Salesforce documents it.
+    """
+    header = _header(event)
+    return f"{header.transaction}-{header.sequence}-{','.join(header.records)}"
+
+
+def translate(
+    event: dict[str, Any], *, connection: str, organisation: str, won_stages: set[str]
+) -> tuple[Event, ...]:
+    """The canonical events that a partner event stands for: none, one, or one per record.
+
+    `organisation` is our org's id (15 or 18 characters), `won_stages` its names for "closed won".
+    Raises ContractViolation for a malformed event, an unknown kind, and another organisation.
+    """
+    source = _SOURCE.fullmatch(str(event.get("source")))
+    if not source:
+        raise ContractViolation("unknown source: not a Salesforce partner event")
+    if source["org"][:15] != organisation[:15]:
+        raise ContractViolation(
+            f"another organisation: {source['org']}, this deployment serves {organisation}"
+        )
+    if event.get("detail-type") != "OpportunityChangeEvent":
+        raise ContractViolation(f"unknown event: detail-type {event.get('detail-type')!r}")
+    header = _header(event)
+    if f"client={CLIENT}" in header.origin.split(";"):
+        return ()
+    stage = event["detail"]["payload"].get("StageName")
+    if stage not in won_stages and not header.change.startswith("GAP_"):
+        return ()
+    bad = [record for record in header.records if not _RECORD_ID.fullmatch(record)]
+    if bad:
+        raise ContractViolation(f"malformed: {len(bad)} record ids are no opportunity ids")
+    return tuple(_closed_won(header, record, connection) for record in header.records)
+
+
+def _closed_won(header: _Header, record: str, connection: str) -> Event:
+    moment = int(header.committed_at.timestamp() * 1000)
+    return Event(
+        id=f"{connection}:{header.transaction}-{header.sequence}-{record}",
+        type="opportunity.closed_won",
+        source=connection,
+        subject=f"{connection}:{record}",
+        occurred_at=header.committed_at,
+        correlation_id=f"{record}-{moment}",
+        origin=header.origin or None,
+    )
+
+
+def _header(event: dict[str, Any]) -> _Header:
+    detail = event.get("detail")
+    payload = detail.get("payload") if isinstance(detail, dict) else None
+    header = payload.get("ChangeEventHeader") if isinstance(payload, dict) else None
+    if not isinstance(header, dict):
+        raise ContractViolation("malformed: detail.payload.ChangeEventHeader is missing")
+    return parse(_Header, header)

@@ -1,0 +1,49 @@
+"""The business timeline: every canonical event of a transaction, in order (OBS-2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from boto3.dynamodb.conditions import Key
+
+from interlock import aws
+from interlock.events import Event
+from interlock.settings import Settings
+
+
+class TimelineSettings(Settings):
+    """The timeline's table."""
+
+    timeline_table: str
+
+
+@dataclass
+class Timeline:
+    """The timeline in its DynamoDB table, keyed by correlation id and time."""
+
+    table: str
+    _client: Any = field(default_factory=aws.dynamodb)
+
+    @classmethod
+    def load(cls) -> Timeline:
+        """The timeline of this function's environment."""
+        return cls(TimelineSettings.load().timeline_table)
+
+    def record(self, event: Event) -> None:
+        """Remember an event; the same event again changes nothing."""
+        self._client.put_item(
+            TableName=self.table,
+            Item={
+                "correlation_id": event.correlation_id,
+                "moment": f"{event.occurred_at.isoformat()}#{event.id}",
+                "event": event.model_dump_json(),
+            },
+        )
+
+    def of(self, correlation_id: str) -> tuple[Event, ...]:
+        """A transaction's events, oldest first."""
+        answer = self._client.query(
+            TableName=self.table, KeyConditionExpression=Key("correlation_id").eq(correlation_id)
+        )
+        return tuple(Event.model_validate_json(row["event"]) for row in answer["Items"])
