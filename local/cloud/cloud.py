@@ -1,0 +1,328 @@
+"""The local cloud: the project's own template, deployed and running on this machine."""
+
+import io
+import logging
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Self
+
+import boto3
+from botocore.config import Config
+from moto import mock_aws
+from moto.awslambda.utils import get_backend as lambda_backend
+
+from local.cloud import (
+    awslambda,
+    cloudformation,
+    dynamodb,
+    eventbridge,
+    iam,
+    interpreter,
+    sqs,
+    stepfunctions,
+    template,
+)
+from local.cloud.clock import Clock, WorkerThread, clock
+from local.cloud.corrections import Corrections
+from local.cloud.delivery import Delivery
+from local.cloud.endpoint import Endpoint
+from local.cloud.event_sources import EventSource
+from local.cloud.functions import (
+    DEFAULT_CONCURRENCY,
+    Function,
+    FunctionHost,
+    Invocation,
+    LineHandler,
+)
+from local.cloud.iam import Decision
+from local.cloud.metrics import metrics_of
+from local.cloud.names import ACCOUNT, REGION
+
+MOTO_SETTINGS: dict[str, Any] = {
+    "core": {"mock_credentials": False, "reset_boto3_session": False},
+    "lambda": {"use_docker": False},
+    "stepfunctions": {"execute_state_machine": True},
+}
+POLL_SECONDS = 0.005
+QUIET_POLLS = 3
+"""Polls in a row without any activity before time jumps."""
+
+JUMP_MARGIN_SECONDS = 0.001
+CLOSING_SECONDS = 5.0
+
+
+class LocalCloud:
+    """Deploys `<root>/template.yaml` and runs it, with moto as AWS and functions as processes.
+
+    One can be open per process. While it is open, every boto3 client of the process talks to it.
+    Errors: UnsupportedResources if the template needs what is not there.
+    """
+
+    _open = threading.Lock()
+
+    def __init__(
+        self,
+        root: Path,
+        parameters: dict[str, str] | None = None,
+        port: int = 0,
+        stack_name: str = "interlock-local",
+        virtual_time: bool = False,
+        on_log: LineHandler | None = None,
+    ) -> None:
+        """`parameters` are those of the template. `on_log` gets every line a function logs. With
+        `virtual_time`, `run_until` moves the clock of the whole cloud to the next deadline."""
+        if not self._open.acquire(blocking=False):
+            raise RuntimeError("a local cloud is already open in this process")
+        self.clock: Clock = clock
+        self._virtual_time = virtual_time
+        self._on_log = on_log
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._credentials: dict[str, dict[str, str]] = {}
+        self._clients_lock = threading.RLock()
+        self._session = boto3.session.Session()
+        self._event_sources: list[EventSource] = []
+        self._authoriser = iam.Authoriser()
+        self._corrections = Corrections()
+        self._closed = False
+        clock.start()
+        logging.getLogger("moto").setLevel(logging.CRITICAL)
+        self._moto = mock_aws(config=MOTO_SETTINGS)
+        self._moto.start()
+        self._functions = FunctionHost(self._function_environment, self._on_line, virtual_time)
+        self._delivery = Delivery(self.client, self._functions)
+        self._correct_moto()
+        self._endpoint = Endpoint(port)
+        try:
+            self._deploy(root.resolve(), parameters or {}, stack_name)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    @property
+    def url(self) -> str:
+        """The HTTP endpoint of every AWS service here: AWS_ENDPOINT_URL for other programs."""
+        return self._endpoint.url
+
+    @property
+    def decisions(self) -> list[Decision]:
+        """Every decision on a call made under a role, in order."""
+        return self._authoriser.decisions
+
+    @property
+    def functions(self) -> list[Function]:
+        return self._functions.functions
+
+    def function(self, identifier: str) -> Function:
+        """The function with this logical id, name or ARN; KeyError if there is none."""
+        return self._functions.find(identifier)
+
+    def invocations(self, function: str | None = None) -> list[Invocation]:
+        """The recent invocations, of one function or of all, oldest first."""
+        invocations = list(self._functions.invocations)
+        if function is None:
+            return invocations
+        name = self.function(function).name
+        return [invocation for invocation in invocations if invocation.function == name]
+
+    def logs(self, function: str) -> list[str]:
+        """The log lines of a function's recent invocations."""
+        return [line for invocation in self.invocations(function) for line in invocation.lines]
+
+    def client(self, service: str) -> Any:
+        """A shared boto3 client that talks to moto in this process and may do everything."""
+        return self._client(service, "")
+
+    def client_of_role(self, service: str, role_arn: str) -> Any:
+        """A shared boto3 client with the credentials of a role of the stack."""
+        return self._client(service, role_arn)
+
+    def run_until(
+        self, predicate: Callable[[], Any], timeout: float = 30, jump: bool = True
+    ) -> None:
+        """Wait until `predicate` is true, at most `timeout` seconds of real time.
+
+        In virtual time, the clock jumps to the next deadline whenever nothing is working, unless
+        `jump` is false. Errors: TimeoutError.
+        """
+        end = time.monotonic() + timeout
+        quiet_polls = 0
+        changes = -1
+        while not predicate():
+            if time.monotonic() > end:
+                raise TimeoutError(
+                    f"not reached in {timeout} s; {self._functions.in_flight} functions running, "
+                    f"clock {clock.offset:.0f} s ahead"
+                )
+            still = self._is_quiet() and clock.changes == changes
+            quiet_polls = quiet_polls + 1 if still else 0
+            changes = clock.changes
+            if jump and self._virtual_time and quiet_polls >= QUIET_POLLS:
+                self._jump()
+                quiet_polls = 0
+            time.sleep(POLL_SECONDS)
+
+    def _is_quiet(self) -> bool:
+        return (
+            clock.is_quiet()
+            and self._functions.in_flight == 0
+            and not any(source.has_messages() for source in self._event_sources)
+        )
+
+    def _jump(self) -> None:
+        deadline = clock.next_deadline()
+        if deadline is not None:
+            clock.advance(deadline - clock.now() + JUMP_MARGIN_SECONDS)
+
+    def close(self) -> None:
+        """End every process and thread, and give moto its original behaviour back."""
+        if self._closed:
+            return
+        self._closed = True
+        clock.stop()
+        self._functions.close()
+        self._endpoint.close()
+        for source in self._event_sources:
+            source.join(CLOSING_SECONDS)
+        WorkerThread.join_all(CLOSING_SECONDS)
+        self._corrections.undo()
+        self._moto.stop()
+        self._open.release()
+
+    # -- deployment
+
+    def _correct_moto(self) -> None:
+        corrections = self._corrections
+        cloudformation.correct(corrections, self.client)
+        dynamodb.correct(corrections)
+        sqs.correct(corrections, self._queue_changed)
+        awslambda.correct(corrections, self._functions)
+        stepfunctions.correct(corrections)
+        interpreter.correct(corrections, self.client_of_role)
+        eventbridge.correct(corrections, self._delivery.deliver)
+        iam.evaluate_identity_policies(corrections, self._authoriser)
+
+    def _deploy(self, root: Path, parameters: dict[str, str], stack_name: str) -> None:
+        loaded = template.load(root / "template.yaml", parameters)
+        self._upload_placeholder_code()
+        stack = cloudformation.create_stack(stack_name, loaded.cloudformation, parameters)
+        created = {
+            logical_id: stack.resource_map[logical_id]
+            for logical_id in loaded.cloudformation["Resources"]
+        }
+        self.resources: dict[str, str] = {
+            logical_id: resource.physical_resource_id
+            for logical_id, resource in created.items()
+            if hasattr(resource, "physical_resource_id")
+        }
+        self.outputs: dict[str, str] = {
+            output.key: output.value for output in stack.output_map.values() if output
+        }
+        for logical_id, path in loaded.code.items():
+            if created[logical_id] is not None:
+                self._functions.add(deployed_function(logical_id, created[logical_id], path))
+        self._start_event_sources()
+
+    def _upload_placeholder_code(self) -> None:
+        """CloudFormation wants code in S3; what runs is the template's folders."""
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as file:
+            file.writestr("placeholder", "")
+        s3 = self.client("s3")
+        s3.create_bucket(Bucket=template.CODE_BUCKET)
+        s3.put_object(Bucket=template.CODE_BUCKET, Key=template.CODE_KEY, Body=archive.getvalue())
+
+    def _start_event_sources(self) -> None:
+        mappings: Iterable[Any] = lambda_backend(ACCOUNT, REGION)._event_source_mappings.values()
+        self._event_sources = [
+            EventSource(mapping, self._functions, self.client_of_role) for mapping in mappings
+        ]
+        for source in self._event_sources:
+            source.start()
+
+    # -- callbacks
+
+    def _queue_changed(self, queue_arn: str) -> None:
+        for source in self._event_sources:
+            if source.queue_arn == queue_arn:
+                source.look_again()
+
+    def _on_line(self, function: str, request_id: str, line: str) -> None:
+        for metrics in metrics_of(line):
+            self.client("cloudwatch").put_metric_data(**metrics)
+        if self._on_log:
+            self._on_log(function, request_id, line)
+
+    def _function_environment(self, function: Function) -> dict[str, str]:
+        credentials = self._role_credentials(function.role)
+        return {
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_REGION": REGION,
+            **{name.upper(): value for name, value in credentials.items()},
+        }
+
+    def _role_credentials(self, role_arn: str) -> dict[str, str]:
+        """Credentials of a session of the role, as the parameters of a boto3 client."""
+        with self._clients_lock:
+            if role_arn not in self._credentials:
+                session = role_arn.split("/")[-1][:64]
+                assumed = self.client("sts").assume_role(RoleArn=role_arn, RoleSessionName=session)[
+                    "Credentials"
+                ]
+                self._authoriser.register(assumed["AccessKeyId"], role_arn)
+                self._credentials[role_arn] = {
+                    "aws_access_key_id": assumed["AccessKeyId"],
+                    "aws_secret_access_key": assumed["SecretAccessKey"],
+                    "aws_session_token": assumed["SessionToken"],
+                }
+            return self._credentials[role_arn]
+
+    def _client(self, service: str, role_arn: str) -> Any:
+        # One lock for all: creating clients is not thread-safe and takes most of a call's time.
+        with self._clients_lock:
+            if (service, role_arn) not in self._clients:
+                if role_arn:
+                    credentials = self._role_credentials(role_arn)
+                else:
+                    credentials = {
+                        "aws_access_key_id": "local",
+                        "aws_secret_access_key": "local",
+                    }
+                self._clients[service, role_arn] = self._session.client(
+                    service,
+                    region_name=REGION,
+                    # The interpreter's parameters are not checked before the call, as in moto.
+                    config=Config(
+                        parameter_validation=not role_arn, retries={"total_max_attempts": 1}
+                    ),
+                    **credentials,
+                )
+            return self._clients[service, role_arn]
+
+
+def deployed_function(logical_id: str, created: Any, path: list[str]) -> Function:
+    """A function as moto's CloudFormation created it."""
+    dead_letter = getattr(created, "dead_letter_config", None) or {}
+    return Function(
+        logical_id=logical_id,
+        name=created.function_name,
+        arn=created.function_arn,
+        handler=created.handler,
+        role=created.role,
+        path=path,
+        environment=dict(created.environment_vars or {}),
+        timeout=float(created.timeout),
+        memory=int(created.memory_size),
+        concurrency=int(created.reserved_concurrency or DEFAULT_CONCURRENCY),
+        dead_letter_queue=dead_letter.get("TargetArn"),
+    )

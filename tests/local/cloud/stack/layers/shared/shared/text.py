@@ -1,0 +1,5 @@
+"""Something functions share."""
+
+
+def shout(text):
+    return text.upper()
