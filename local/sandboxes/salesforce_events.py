@@ -18,7 +18,15 @@ CAPTURED = ("Opportunity",)
 """The members of the relay's channel: an administrator selects the objects to capture."""
 
 CHANNEL_ID = full_id("0YLHs00000ILock")
-NOT_IN_EVENTS = ("Id", "IsDeleted", "SystemModstamp")
+# Id is in the header; the others are system fields or follow from another field.
+NOT_IN_EVENTS = (
+    "Id",
+    "IsDeleted",
+    "SystemModstamp",
+    "IsWon",
+    "IsClosed",
+    "HasOpportunityLineItem",
+)
 
 
 @dataclass(frozen=True)

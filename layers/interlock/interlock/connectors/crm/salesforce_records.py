@@ -1,0 +1,262 @@
+"""Salesforce records as JSON, to canonical records and back.
+
+Field reference:
+https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_reference/sforce_api_objects_opportunity.htm
+https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_reference/sforce_api_objects_opportunitylineitem.htm
+https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_reference/compound_fields_address.htm
+
+Numbers arrive as doubles, so the JSON has to be parsed with Decimal. A snapshot that lacks
+something is refused once, with every field that somebody has to fill in.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from interlock.canonical import EXPONENTS, LineKind, Money, Opportunity, WriteBack
+from interlock.connections import Connection
+from interlock.errors import ContractViolation
+
+Row = dict[str, Any]
+
+OPPORTUNITY_FIELDS = (
+    "Id",
+    "Name",
+    "IsWon",
+    "Amount",
+    "CloseDate",
+    "AccountId",
+    "Owner.Email",
+    "LastModifiedDate",
+    "Contract_Start_Date__c",
+    "Contract_Term_Months__c",
+    "Selling_Entity__c",
+    "Payment_Terms__c",
+)
+LINE_FIELDS = (
+    "Id",
+    "Quantity",
+    "UnitPrice",
+    "Discount",
+    "TotalPrice",
+    "Description",
+    "Product2.Name",
+    "Product2.ProductCode",
+    "Product2.Charge_Type__c",
+)
+ACCOUNT_FIELDS = (
+    "Id",
+    "Name",
+    "ParentId",
+    "Website",
+    "BillingAddress",
+    "Tax_Id__c",
+    "Billing_Email__c",
+)
+SPLIT_FIELDS = ("SplitOwner.Email", "SplitPercentage")
+WRITE_BACK_FIELDS = (
+    "Interlock_Order_Status__c",
+    "Interlock_Order_Number__c",
+    "Interlock_Subscription__c",
+    "Interlock_Correlation__c",
+)
+_KINDS = {"Recurring": LineKind.RECURRING, "Service": LineKind.SERVICE}
+
+# Where a canonical value comes from, for the messages to people who fill the fields in.
+_OPPORTUNITY_SOURCES = {
+    "name": "Name",
+    "amount": "Amount",
+    "currency": "CurrencyIsoCode",
+    "close_date": "CloseDate",
+    "start_date": "Contract_Start_Date__c",
+    "term_months": "Contract_Term_Months__c",
+    "payment_terms": "Payment_Terms__c",
+    "subsidiary": "Selling_Entity__c",
+    "modified_at": "LastModifiedDate",
+}
+_LINE_SOURCES = {
+    "sku": "Product2.ProductCode",
+    "kind": "Product2.Charge_Type__c",
+    "quantity": "Quantity",
+    "unit_price": "UnitPrice",
+    "amount": "TotalPrice",
+}
+_ACCOUNT_SOURCES = {
+    "name": "Name",
+    "email": "Billing_Email__c",
+    "tax_id": "Tax_Id__c",
+    "billing_address": "BillingAddress",
+}
+_EXPECTED = {
+    "kind": "choose Recurring or Service",
+    "country": "give the country's ISO 3166 code, or enable state and country picklists",
+}
+
+
+def opportunity(
+    row: Row,
+    *,
+    lines: list[Row],
+    splits: list[Row],
+    accounts: list[Row],
+    currency: str,
+    connection: Connection,
+) -> Opportunity:
+    """The snapshot made of these records; `accounts` begins with the opportunity's own.
+
+    Raises ContractViolation that names every field which is empty or has no usable value.
+    """
+    data = {
+        "id": connection.canonical_id(row["Id"]),
+        "references": {connection.name: row["Id"]},
+        "name": row["Name"],
+        "is_won": row["IsWon"],
+        "currency": currency,
+        "amount": {"amount": row["Amount"], "currency": currency},
+        "close_date": row["CloseDate"],
+        "start_date": row["Contract_Start_Date__c"],
+        "term_months": row["Contract_Term_Months__c"],
+        "payment_terms": row["Payment_Terms__c"],
+        "subsidiary": row["Selling_Entity__c"],
+        "lines": [_line(number, line, currency) for number, line in enumerate(lines, start=1)],
+        "splits": [_split(split) for split in splits],
+        "accounts": [_account(account, connection) for account in accounts],
+        "owner": (row["Owner"] or {}).get("Email"),
+        "modified_at": row["LastModifiedDate"],
+    }
+    problems = [] if accounts else ["Opportunity.AccountId is empty"]
+    try:
+        snapshot = Opportunity.model_validate(data)
+    except ValidationError as error:
+        problems += [_problem(detail, accounts) for detail in error.errors()]
+    if problems:
+        raise ContractViolation(
+            "the opportunity lacks what an order needs: " + "; ".join(dict.fromkeys(problems)),
+            vendor="salesforce",
+            operation="get_opportunity",
+            record=row["Id"],
+        )
+    return snapshot
+
+
+def write_back(row: Row, *, opportunity_id: str) -> WriteBack:
+    """The order's fields of an opportunity. Raises ContractViolation for an unknown status."""
+    status, order_number, subscription, correlation = (row[name] for name in WRITE_BACK_FIELDS)
+    try:
+        return WriteBack(
+            opportunity_id=opportunity_id,
+            status=status,
+            order_number=order_number,
+            subscription_id=subscription,
+            correlation_id=correlation,
+        )
+    except ValidationError:
+        raise ContractViolation(
+            "Interlock_Order_Status__c is none of ours: only the integration may write this field",
+            vendor="salesforce",
+            operation="read_write_back",
+            record=opportunity_id,
+        ) from None
+
+
+def written(write_back: WriteBack) -> Row:
+    """The fields of an opportunity that say what `write_back` says."""
+    values = (
+        write_back.status,
+        write_back.order_number,
+        write_back.subscription_id,
+        write_back.correlation_id,
+    )
+    return dict(zip(WRITE_BACK_FIELDS, values, strict=True))
+
+
+def _line(number: int, row: Row, currency: str) -> Row:
+    product = row["Product2"] or {}
+    charge_type = product.get("Charge_Type__c")
+    return {
+        "number": number,
+        "sku": product.get("ProductCode"),
+        "description": row["Description"] or product.get("Name") or "",
+        "kind": _KINDS.get(charge_type, charge_type),
+        "quantity": _plain(row["Quantity"]),
+        "unit_price": {"amount": _net_unit_price(row, currency), "currency": currency},
+        "amount": {"amount": row["TotalPrice"], "currency": currency},
+    }
+
+
+def _net_unit_price(row: Row, currency: str) -> Decimal | None:
+    """The price of one after the line's discount, which UnitPrice does not have in it."""
+    if not row["Discount"] or not row["Quantity"] or currency not in EXPONENTS:
+        return row["UnitPrice"]
+    return Money.rounded(row["TotalPrice"] / row["Quantity"], currency).amount
+
+
+def _split(row: Row) -> Row:
+    return {"owner": row["SplitOwner"]["Email"], "percent": _plain(row["SplitPercentage"])}
+
+
+def _account(row: Row, connection: Connection) -> Row:
+    parent_id = row["ParentId"]
+    return {
+        "id": connection.canonical_id(row["Id"]),
+        "references": {connection.name: row["Id"]},
+        "name": row["Name"],
+        "parent_id": connection.canonical_id(parent_id) if parent_id else None,
+        "domain": _domain(row["Website"]),
+        "tax_id": row["Tax_Id__c"],
+        "email": row["Billing_Email__c"],
+        "billing_address": _address(row["BillingAddress"]),
+    }
+
+
+def _address(compound: Row | None) -> Row | None:
+    """The codes of state and country are there even where an organisation has no picklists."""
+    if compound is None:
+        return None
+    country = compound["countryCode"] or compound["country"] or ""
+    return {
+        "street": compound["street"] or "",
+        "city": compound["city"] or "",
+        "region": compound["stateCode"] or compound["state"] or "",
+        "postal_code": compound["postalCode"] or "",
+        "country": country.strip().upper(),
+    }
+
+
+def _domain(website: str | None) -> str | None:
+    """`https://www.acme.example/about` and `acme.example` are the same company."""
+    if not website:
+        return None
+    address = website if "//" in website else f"//{website}"
+    try:
+        host = urlsplit(address.strip()).hostname
+    except ValueError:
+        return None
+    return host.removeprefix("www.") if host else None
+
+
+def _plain(number: Decimal | None) -> Decimal | None:
+    """One spelling per number, so that 25.0 and 25 have the same fingerprint."""
+    return None if number is None else Decimal(f"{Decimal(number).normalize():f}")
+
+
+def _problem(detail: Any, accounts: list[Row]) -> str:
+    """One validation error in the words of Salesforce's fields."""
+    place, *rest = detail["loc"]
+    if place == "lines":
+        number, *rest = rest
+        where, sources = f"line item {number + 1}", _LINE_SOURCES
+    elif place == "accounts":
+        number, *rest = rest
+        where, sources = f"account {accounts[number]['Id']}", _ACCOUNT_SOURCES
+    else:
+        rest = detail["loc"]
+        where, sources = "opportunity", _OPPORTUNITY_SOURCES
+    source = "CurrencyIsoCode" if rest[-1] == "currency" else sources.get(rest[0], rest[0])
+    if detail["input"] is None:
+        return f"{where}: {source} is empty"
+    return f"{where}: {source}: {_EXPECTED.get(rest[-1], detail['msg'])}"
