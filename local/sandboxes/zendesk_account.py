@@ -1,0 +1,227 @@
+"""The records of the Zendesk sandbox and the rules they keep, without HTTP.
+
+- https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/
+- https://developer.zendesk.com/api-reference/ticketing/organizations/organizations/
+- https://support.zendesk.com/hc/en-us/articles/4408894213018 (the rules of a ticket's states)
+
+Unconfirmed, and here the stricter of what is possible: a ticket for an organization that its
+requester does not belong to is refused, and so is every update of a closed ticket.
+"""
+
+from __future__ import annotations
+
+import html
+import itertools
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+TICKET_CHOICES = {
+    "status": ("new", "open", "pending", "hold", "solved", "closed"),
+    "priority": ("urgent", "high", "normal", "low", None),
+    "type": ("problem", "incident", "question", "task", None),
+}
+TICKET_FIELDS = (
+    *("external_id", "subject", "due_at", "custom_fields", "assignee_id"),
+    *TICKET_CHOICES,
+)
+ORGANIZATION_FIELDS = ("name", "external_id", "domain_names", "details", "notes", "tags")
+USER_FIELDS = ("name", "email", "external_id", "role")
+
+Record = dict[str, Any]
+Records = dict[int, Record]
+
+
+class RecordInvalid(Exception):
+    """A value that Zendesk does not accept: which attribute, why, and Zendesk's name for why."""
+
+    def __init__(self, attribute: str, description: str, error: str = "InvalidValue") -> None:
+        super().__init__(description)
+        self.attribute = attribute
+        self.description = description
+        self.error = error
+
+
+class RecordNotFound(Exception):
+    """No record has this id."""
+
+
+class UpdateConflict(Exception):
+    """A safe update of a ticket that changed since it was read."""
+
+
+class ZendeskAccount:
+    """One account's tickets, comments, organizations and users; `agent` is who the API acts as."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self.clock = clock
+        self.tickets: Records = {}
+        self.comments: dict[int, list[Record]] = {}
+        self.organizations: Records = {}
+        self.users: Records = {}
+        self._memberships: set[tuple[int, int]] = set()
+        self._ids = itertools.count(1)
+        self.agent = self._new_user(
+            {"name": "Integration", "email": "integration@example.com", "role": "admin"}
+        )
+
+    def now(self) -> str:
+        """The time as Zendesk writes it: ISO 8601, UTC, whole seconds."""
+        return self.clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def create_ticket(self, wanted: Record) -> Record:
+        """Make a ticket; its first comment is its description. Raises RecordInvalid."""
+        fields = self._ticket_fields(wanted)
+        comment = _comment_text(wanted.get("comment") or {}, "Description")
+        requester = self._requester(wanted)
+        ticket = self._save(
+            self.tickets,
+            **dict.fromkeys(TICKET_FIELDS) | {"status": "new", "tags": [], "custom_fields": []},
+            description=comment["body"],
+            requester_id=requester["id"],
+            submitter_id=self.agent["id"],
+            organization_id=self._organization_id(requester, wanted),
+            via={"channel": "api"},
+        )
+        self._set_fields(ticket, fields)
+        self._add_comment(ticket, comment)
+        return ticket
+
+    def update_ticket(self, number: int, wanted: Record) -> Record:
+        """Change a ticket. Raises RecordNotFound, RecordInvalid, UpdateConflict."""
+        ticket = existing(self.tickets, number)
+        if ticket["status"] == "closed":
+            raise RecordInvalid("status", "Status: closed prevents ticket update", "ClosedTicket")
+        # A value of false has the same effect as true: only leaving it out forces the update.
+        if "safe_update" in wanted and wanted.get("updated_stamp") != ticket["updated_at"]:
+            raise UpdateConflict
+        fields = self._ticket_fields(wanted)
+        if fields.get("status") == "new" and ticket["status"] != "new":
+            raise RecordInvalid("status", "Status: can never be set back to new")
+        if "comment" in wanted:
+            self._add_comment(ticket, _comment_text(wanted["comment"], "Comment"))
+        self._set_fields(ticket, fields)
+        ticket["updated_at"] = self.now()
+        return ticket
+
+    def create_organization(self, wanted: Record) -> Record:
+        """Make an organization with a name of its own. Raises RecordInvalid."""
+        return self._save_organization(None, wanted)
+
+    def create_or_update_organization(self, wanted: Record) -> tuple[Record, bool]:
+        """The organization with this id or external id, made when new, and whether it was new."""
+        known = self.organizations.get(wanted.get("id", 0))
+        if known is None and wanted.get("external_id"):
+            known = next(matching(self.organizations, "external_id", wanted["external_id"]), None)
+        return self._save_organization(known, wanted), known is None
+
+    def create_or_update_user(self, wanted: Record) -> tuple[Record, bool]:
+        """The user with this external id or address, made when new, and whether it was new."""
+        keys = [key for key in ("external_id", "email") if wanted.get(key)]
+        known = next((u for key in keys for u in matching(self.users, key, wanted[key])), None)
+        user = known or self._new_user(wanted)
+        user |= {name: wanted[name] for name in USER_FIELDS if name in wanted}
+        user["updated_at"] = self.now()
+        if (organization_id := wanted.get("organization_id")) is not None:
+            existing(self.organizations, organization_id)
+            self._memberships.add((user["id"], organization_id))
+            user["organization_id"] = organization_id
+        return user, known is None
+
+    def _save(self, records: Records, **fields: Any) -> Record:
+        number = next(self._ids)
+        now = self.now()
+        records[number] = {"id": number, "created_at": now, "updated_at": now} | fields
+        return records[number]
+
+    def _ticket_fields(self, wanted: Record) -> Record:
+        """What a client may set, checked. A tag is in small letters; a space begins another."""
+        fields = {name: wanted[name] for name in TICKET_FIELDS if name in wanted}
+        for name, choices in TICKET_CHOICES.items():
+            if name in fields and fields[name] not in choices:
+                raise RecordInvalid(name, f"{name.title()}: is not valid")
+        if fields.get("assignee_id") not in (None, *self.users):
+            raise RecordInvalid("assignee", "Assignee: is invalid")
+        if "tags" in wanted:
+            fields["tags"] = sorted(
+                {tag for text in wanted["tags"] for tag in text.lower().split()}
+            )
+        return fields
+
+    def _set_fields(self, ticket: Record, fields: Record) -> None:
+        ticket |= fields
+        if ticket["status"] == "solved" and not ticket["assignee_id"]:
+            # As with the account's setting "auto assign tickets upon solve".
+            ticket["assignee_id"] = self.agent["id"]
+        if ticket["status"] == "new" and ticket["assignee_id"]:
+            ticket["status"] = "open"
+
+    def _add_comment(self, ticket: Record, comment: Record) -> None:
+        """Append to the conversation; a comment is as public as the one before, unless it says."""
+        conversation = self.comments.setdefault(ticket["id"], [])
+        public = conversation[-1]["public"] if conversation else True
+        defaults = {"author_id": self.agent["id"], "public": public, "created_at": self.now()}
+        conversation.append({"id": next(self._ids), "type": "Comment"} | defaults | comment)
+        ticket["is_public"] = any(comment["public"] for comment in conversation)
+
+    def _requester(self, wanted: Record) -> Record:
+        """Who a new ticket is for: by id, by address (made when new), or else the agent."""
+        if (number := wanted.get("requester_id")) is not None:
+            if number not in self.users:
+                raise RecordInvalid("requester", "Requester: is invalid")
+            return self.users[number]
+        if requester := wanted.get("requester"):
+            known = matching(self.users, "email", requester.get("email") or "")
+            return next(known, None) or self._new_user(requester)
+        return self.agent
+
+    def _new_user(self, wanted: Record) -> Record:
+        if not wanted.get("name"):
+            raise RecordInvalid("name", "Name: is too short (minimum one character)", "BlankValue")
+        blank = dict.fromkeys((*USER_FIELDS, "organization_id"))
+        given = {name: wanted[name] for name in USER_FIELDS if name in wanted}
+        return self._save(self.users, **blank | {"role": "end-user"} | given)
+
+    def _organization_id(self, requester: Record, wanted: Record) -> int | None:
+        organization_id = wanted.get("organization_id")
+        if organization_id is None:
+            return requester["organization_id"]
+        if (requester["id"], organization_id) not in self._memberships:
+            raise RecordInvalid("organization", "Organization: is not one of the requester's")
+        return organization_id
+
+    def _save_organization(self, known: Record | None, wanted: Record) -> Record:
+        if not (wanted.get("name") or known):
+            raise RecordInvalid("name", "Name: cannot be blank", "BlankValue")
+        for attribute in ("name", "external_id"):
+            value = wanted.get(attribute) or ""
+            if any(twin is not known for twin in matching(self.organizations, attribute, value)):
+                taken = f"{attribute.title()}: {value} has already been taken"
+                raise RecordInvalid(attribute, taken, "DuplicateValue")
+        if known is None:
+            known = self._save(self.organizations, **dict.fromkeys(ORGANIZATION_FIELDS))
+        known |= {name: wanted[name] for name in ORGANIZATION_FIELDS if name in wanted}
+        known["updated_at"] = self.now()
+        return known
+
+
+def existing(records: Records, number: int) -> Record:
+    """The record with this id. Raises RecordNotFound."""
+    if number not in records:
+        raise RecordNotFound
+    return records[number]
+
+
+def matching(records: Records, attribute: str, value: str) -> Iterator[Record]:
+    """The records with this value, whatever the case of its letters; none for an empty value."""
+    folded = value.casefold()
+    return (r for r in records.values() if folded and (r[attribute] or "").casefold() == folded)
+
+
+def _comment_text(comment: Record, label: str) -> Record:
+    """A comment's text in the three forms that Zendesk answers, and what else was said of it."""
+    body = comment.get("body") or comment.get("html_body")
+    if not body:
+        raise RecordInvalid("base", f"{label}: cannot be blank", "BlankValue")
+    forms = {"body": body, "plain_body": body, "html_body": f"<p>{html.escape(body)}</p>"}
+    return forms | comment

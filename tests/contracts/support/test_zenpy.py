@@ -1,0 +1,156 @@
+"""zenpy, a widely used client of Zendesk's API, drives the sandbox as it would drive Zendesk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+import requests
+from zenpy import Zenpy
+from zenpy.lib.api_objects import Comment, Organization, Ticket, User
+from zenpy.lib.exception import APIException, RatelimitBudgetExceeded, RecordNotFoundException
+
+from local.sandboxes.sandbox import FaultKind, Sandbox
+
+
+@pytest.fixture
+def zenpy(sandbox: Sandbox, token: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Zenpy]:
+    """zenpy on the sandbox; the two variables are its own way to be given another address."""
+    address = httpx.URL(sandbox.url)
+    monkeypatch.setenv("ZENPY_FORCE_NETLOC", address.netloc.decode())
+    monkeypatch.setenv("ZENPY_FORCE_SCHEME", address.scheme)
+    with requests.Session() as session:
+        yield Zenpy(
+            subdomain="sandbox",
+            oauth_token=token,
+            session=session,
+            disable_cache=True,
+            ratelimit_budget=1,
+        )
+
+
+def make_ticket(zenpy: Zenpy, **fields: object) -> Ticket:
+    """Create a ticket with some text in it."""
+    comment = Comment(body="The smoke is very colorful.")
+    return zenpy.tickets.create(Ticket(comment=comment, **fields)).ticket
+
+
+def test_login(zenpy: Zenpy) -> None:
+    assert zenpy.users.me().role == "admin"
+
+
+def test_creates_and_reads_a_ticket(zenpy: Zenpy) -> None:
+    comment = Comment(body="Internal", public=False)
+    audit = zenpy.tickets.create(
+        Ticket(subject="My printer", comment=comment, tags=["Paper Jam"], external_id="case-1")
+    )
+
+    ticket = zenpy.tickets(id=audit.ticket.id)
+
+    assert isinstance(ticket.id, int)
+    assert ticket.subject == "My printer"
+    assert ticket.description == "Internal"
+    assert ticket.status == "new"
+    assert ticket.tags == ["jam", "paper"]
+    assert ticket.created.year == 2026
+
+
+def test_lists_by_external_id(zenpy: Zenpy) -> None:
+    wanted = make_ticket(zenpy, external_id="case-1")
+    make_ticket(zenpy, external_id="case-2")
+
+    assert [ticket.id for ticket in zenpy.tickets(external_id="case-1")] == [wanted.id]
+
+
+def test_follows_cursors(zenpy: Zenpy) -> None:
+    numbers = [make_ticket(zenpy).id for _ in range(5)]
+
+    assert [ticket.id for ticket in zenpy.tickets(cursor_pagination=2)] == numbers
+
+
+def test_follows_numbered_pages(zenpy: Zenpy) -> None:
+    numbers = [make_ticket(zenpy).id for _ in range(5)]
+
+    pages = zenpy.tickets(cursor_pagination=False, per_page=2)
+
+    assert pages.count == 5
+    assert [ticket.id for ticket in pages] == numbers
+
+
+def test_solves_with_an_internal_note(zenpy: Zenpy) -> None:
+    ticket = make_ticket(zenpy)
+    ticket.status = "solved"
+    ticket.comment = Comment(body="Cancelled", public=False)
+
+    solved = zenpy.tickets.update(ticket).ticket
+
+    assert solved.status == "solved"
+    assert solved.assignee_id == zenpy.users.me().id
+    comments = list(zenpy.tickets.comments(ticket.id))
+    assert [(comment.body, comment.public) for comment in comments] == [
+        ("The smoke is very colorful.", True),
+        ("Cancelled", False),
+    ]
+
+
+def test_closed_ticket_cannot_be_changed(zenpy: Zenpy) -> None:
+    ticket = make_ticket(zenpy)
+    ticket.status = "closed"
+    zenpy.tickets.update(ticket)
+    ticket.status = "open"
+
+    with pytest.raises(APIException, match="closed prevents ticket update") as refused:
+        zenpy.tickets.update(ticket)
+
+    assert refused.value.response.status_code == 422
+
+
+def test_missing_ticket(zenpy: Zenpy) -> None:
+    with pytest.raises(RecordNotFoundException):
+        zenpy.tickets(id=404)
+
+
+def test_organization_is_made_once_per_external_id(zenpy: Zenpy) -> None:
+    first = zenpy.organizations.create_or_update(Organization(name="Acme", external_id="crm-7"))
+    second = zenpy.organizations.create_or_update(
+        Organization(name="ACME Inc", external_id="CRM-7")
+    )
+
+    assert first.id == second.id
+    assert [organization.name for organization in zenpy.organizations()] == ["ACME Inc"]
+
+
+def test_duplicate_organization_is_refused(zenpy: Zenpy) -> None:
+    zenpy.organizations.create(Organization(name="Acme"))
+
+    with pytest.raises(APIException, match="has already been taken"):
+        zenpy.organizations.create(Organization(name="acme"))
+
+
+def test_ticket_of_a_user_belongs_to_its_organization(zenpy: Zenpy) -> None:
+    organization = zenpy.organizations.create(Organization(name="Acme"))
+    user = zenpy.users.create_or_update(
+        User(name="Wile", external_id="contact-1", organization_id=organization.id)
+    )
+
+    ticket = make_ticket(zenpy, requester_id=user.id)
+
+    assert ticket.organization_id == organization.id
+    assert zenpy.users(id=user.id).name == "Wile"
+
+
+def test_refused_token(zenpy: Zenpy, sandbox: Sandbox) -> None:
+    sandbox.expire_tokens()
+
+    with pytest.raises(APIException, match="invalid_token") as refused:
+        zenpy.users.me()
+
+    assert refused.value.response.status_code == 401
+
+
+def test_waits_as_long_as_it_is_told(zenpy: Zenpy, sandbox: Sandbox) -> None:
+    sandbox.fail(FaultKind.THROTTLE, retry_after=30)
+
+    with pytest.raises(RatelimitBudgetExceeded):  # zenpy would wait, but has no time to spend
+        zenpy.users.me()
