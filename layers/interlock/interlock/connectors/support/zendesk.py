@@ -1,0 +1,264 @@
+"""Zendesk Support behind the support port.
+
+The secret is `{"client_id", "client_secret"}` of a confidential OAuth client whose owner may manage
+organizations and end users; the token asks for the scopes `read` and `write`. No options.
+
+- Tickets: https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/
+- Idempotency: https://developer.zendesk.com/api-reference/ticketing/introduction/#idempotency
+- Tokens: https://developer.zendesk.com/api-reference/ticketing/oauth/grant_type_tokens/
+- Statuses and error bodies: https://developer.zendesk.com/api-reference/introduction/requests/
+- Limits: https://developer.zendesk.com/api-reference/introduction/rate-limits/
+- Side-loading: https://developer.zendesk.com/documentation/ticketing/using-the-zendesk-api/side_loading/
+
+A task is a ticket of type "task" that carries the task's id as its external id. Its requester is a
+user that stands for the customer, a member of the organization with the customer's name (ignoring
+case): so agents find it with the customer. Everything we write in a ticket is an internal note.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+from pydantic import ValidationError
+
+from interlock.canonical import Task
+from interlock.connections import Connection
+from interlock.credentials import OAuthClientCredentials
+from interlock.errors import (
+    ContractViolation,
+    RecordConflict,
+    VendorRejected,
+    VendorUnavailable,
+)
+from interlock.http import ErrorTable, VendorClient
+
+CLOSED = ("solved", "closed")
+TAGS = ("interlock", "implementation_task")
+
+
+def _error_code(response: httpx.Response) -> str:
+    """`error` is a name, or an object with a title; some endpoints list `errors` with codes."""
+    body = response.json()
+    error = body.get("error") or body["errors"][0]["code"]
+    return error if isinstance(error, str) else error["title"]
+
+
+ERRORS = ErrorTable(
+    code=_error_code,
+    errors={
+        # The key was used for another ticket: what we want to write has changed.
+        (400, "IdempotentRequestError"): RecordConflict,
+        # No such address: the connection's base_url is wrong, no record is missing.
+        (404, "InvalidEndpoint"): VendorRejected,
+        # Somebody changed the record at the same moment and nothing was applied: the next attempt
+        # reads it anew.
+        (409, ""): VendorUnavailable,
+    },
+    request_id="x-zendesk-request-id",
+)
+
+
+class Zendesk:
+    """A Zendesk account; implements `SupportPort`. `transport` replaces the network in tests."""
+
+    def __init__(
+        self, connection: Connection, *, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        self._connection = connection
+        self._client = VendorClient(
+            vendor="zendesk",
+            base_url=connection.url,
+            auth=OAuthClientCredentials(
+                connection.secret,
+                f"{connection.url}/oauth/tokens",
+                vendor="zendesk",
+                extra={"scope": "read write"},
+            ),
+            errors=ERRORS,
+            headers={"Accept": "application/json"},
+            transport=transport,
+        )
+
+    def get_task(self, remote_id: str) -> Task:
+        """Read one ticket. Raises RecordNotFound."""
+        ticket, customer_name = self._read_ticket(remote_id, operation="get_task")
+        return self._task(ticket, customer_name)
+
+    def find_task(self, task_id: str) -> Task | None:
+        """The ticket with this external id that is neither solved nor closed.
+
+        Lists by external id, which sees a ticket at once; Zendesk's search does not. External ids
+        need not be unique there: several open tickets are a RecordConflict.
+        """
+        found = self._call(
+            "GET",
+            "tickets",
+            operation="find_task",
+            record=task_id,
+            params={"external_id": task_id, "include": "users"},
+        )
+        tickets = [ticket for ticket in found["tickets"] if ticket["status"] not in CLOSED]
+        if len(tickets) > 1:
+            numbers = ", ".join(str(ticket["id"]) for ticket in tickets)
+            raise RecordConflict(
+                f"several open tickets carry this external id, solve all but one: {numbers}",
+                vendor="zendesk",
+                operation="find_task",
+                record=task_id,
+            )
+        return self._task(tickets[0], _requester_name(tickets[0], found)) if tickets else None
+
+    def create_task(self, task: Task, *, idempotency_key: str) -> Task:
+        """Open a ticket whose first comment, an internal note, is the task's body.
+
+        Zendesk keeps the key for two hours and answers the same ticket to the same request; after
+        that only `find_task` tells whether the ticket is there. The customer's organization and
+        user are made first where they are missing; to repeat that is harmless.
+        """
+        ticket = {
+            "external_id": task.id,
+            "subject": task.subject,
+            "type": "task",
+            "tags": list(TAGS),
+            "requester_id": self._customer_user(task),
+            "comment": {"body": task.body or task.subject, "public": False},
+        }
+        created = self._call(
+            "POST",
+            "tickets",
+            operation="create_task",
+            record=task.id,
+            json={"ticket": ticket},
+            headers={"Idempotency-Key": idempotency_key},
+        )
+        return self._task(created["ticket"], task.customer_name)
+
+    def close_task(self, remote_id: str, *, note: str) -> Task:
+        """Solve the ticket, with an internal note that says why; leave a solved or closed one.
+
+        To close means "solved": an agent can still reopen the ticket, and Zendesk closes it for
+        good some days later. A ticket that nobody has is assigned to the integration's user by the
+        account's setting "auto assign tickets upon solve"; without it Zendesk refuses, since a
+        solved ticket needs an assignee (https://support.zendesk.com/hc/en-us/articles/4408894213018).
+        The update is safe: if the ticket changes after it was read, nothing is written and
+        VendorUnavailable asks for another attempt. Raises RecordNotFound.
+        """
+        ticket, customer_name = self._read_ticket(remote_id, operation="close_task")
+        if ticket["status"] not in CLOSED:
+            changes = {
+                "status": "solved",
+                "comment": {"body": note, "public": False},
+                "safe_update": True,
+                "updated_stamp": ticket["updated_at"],
+            }
+            changed = self._call(
+                "PUT",
+                f"tickets/{remote_id}",
+                operation="close_task",
+                record=remote_id,
+                json={"ticket": changes},
+            )
+            ticket = changed["ticket"]
+        return self._task(ticket, customer_name)
+
+    def _read_ticket(self, remote_id: str, *, operation: str) -> tuple[dict[str, Any], str]:
+        found = self._call(
+            "GET",
+            f"tickets/{remote_id}",
+            operation=operation,
+            record=remote_id,
+            params={"include": "users"},
+        )
+        return found["ticket"], _requester_name(found["ticket"], found)
+
+    def _customer_user(self, task: Task) -> int:
+        """The id of the user that stands for the customer, made when it is missing."""
+        organization_id = self._organization(task)
+        user = {
+            "external_id": f"interlock-customer-{organization_id}",
+            "name": task.customer_name,
+            "organization_id": organization_id,
+        }
+        saved = self._call(
+            "POST",
+            "users/create_or_update",
+            operation="create_task",
+            record=task.id,
+            json={"user": user},
+        )
+        return saved["user"]["id"]
+
+    def _organization(self, task: Task) -> int:
+        """The id of the customer's organization, made when it is missing."""
+        found = self._find_organization(task)
+        if found is not None:
+            return found
+        try:
+            created = self._call(
+                "POST",
+                "organizations",
+                operation="create_task",
+                record=task.id,
+                json={"organization": {"name": task.customer_name}},
+            )
+        except VendorRejected:
+            # Refused as a duplicate, if another order of the customer has just made it.
+            found = self._find_organization(task)
+            if found is None:
+                raise
+            return found
+        return created["organization"]["id"]
+
+    def _find_organization(self, task: Task) -> int | None:
+        """By exact name. Names are unique but for a race that Zendesk documents: the first one."""
+        found = self._call(
+            "GET",
+            "organizations/search",
+            operation="create_task",
+            record=task.id,
+            params={"name": task.customer_name},
+        )
+        return min((each["id"] for each in found["organizations"]), default=None)
+
+    def _call(
+        self, method: str, path: str, *, operation: str, record: str, **request: Any
+    ) -> dict[str, Any]:
+        response = self._client.request(
+            method, f"/api/v2/{path}", operation=operation, record=record, **request
+        )
+        try:
+            return response.json()
+        except ValueError:
+            raise ContractViolation(
+                "did not answer with JSON: check the connection's base_url",
+                vendor="zendesk",
+                operation=operation,
+                record=record,
+                status=response.status_code,
+            ) from None
+
+    def _task(self, ticket: dict[str, Any], customer_name: str) -> Task:
+        """A ticket that a person made by hand has no external id: its own id is canonical then."""
+        remote_id = str(ticket["id"])
+        try:
+            return Task(
+                id=ticket["external_id"] or self._connection.canonical_id(remote_id),
+                references={self._connection.name: remote_id},
+                subject=ticket["subject"],
+                body=ticket["description"],
+                customer_name=customer_name,
+                remote_id=remote_id,
+                status=ticket["status"],
+            )
+        except ValidationError as error:
+            fields = ", ".join(str(each["loc"][0]) for each in error.errors())
+            raise ContractViolation(
+                f"the ticket cannot be a task, see its {fields}", vendor="zendesk", record=remote_id
+            ) from None
+
+
+def _requester_name(ticket: dict[str, Any], answer: dict[str, Any]) -> str:
+    """The requester's name among the users that came with the answer; its id if it has none."""
+    names = {user["id"]: user["name"] for user in answer["users"]}
+    return names.get(ticket["requester_id"]) or f"user {ticket['requester_id']}"
