@@ -50,7 +50,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class RecordedRequest:
-    """One request as it arrived; `body` is the raw text, `status` what was answered (0: nothing)."""
+    """One request as it arrived; `body` is the raw text, `status` what was answered."""
 
     method: str
     path: str
@@ -100,7 +100,10 @@ class Sandbox:
         self._server.daemon_threads = True  # type: ignore[attr-defined]
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(
-            target=self._server.serve_forever, name=f"sandbox-{self.name}", daemon=True
+            target=self._server.serve_forever,
+            kwargs={"poll_interval": 0.05},  # how long `close` may take
+            name=f"sandbox-{self.name}",
+            daemon=True,
         ).start()
         return self
 
