@@ -18,6 +18,7 @@ first request in `Original-Request`.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -54,8 +55,16 @@ class StripeSandbox(Sandbox):
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        """As every sandbox, and one request at a time for each idempotency key."""
+        """As every sandbox, and with what idempotency keys add around a request.
+
+        One request at a time has a key, and a failure on demand is kept for its key.
+        """
         key = environ.get("HTTP_IDEMPOTENCY_KEY")
+        if environ["REQUEST_METHOD"] != "POST" or not key:
+            return super().__call__(environ, start_response)
+        form = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = io.BytesIO(form)
+        asked = ("POST", environ["PATH_INFO"], form.decode())
         statuses: list[int] = []
 
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
@@ -67,7 +76,8 @@ class StripeSandbox(Sandbox):
                 return api.answer(in_use(), self.account.new_id("req"))(environ, start)
             body = list(super().__call__(environ, start))
             if statuses[0] >= 500:
-                self.keys.replace_answer(key, statuses[0], b"".join(body))
+                request_id = self.account.new_id("req")
+                self.keys.keep_failure(key, asked, statuses[0], b"".join(body), request_id)
             return body
 
 
@@ -106,9 +116,7 @@ def seed(sandbox: StripeSandbox, products: Mapping[str, str] = PRODUCTS) -> None
 
 
 def _failed(account: Account, error: ApiError, fault: Fault) -> Response:
-    request_id = account.new_id("req")
-    response = api.answer(error, request_id)
-    response.headers["Request-Id"] = request_id
+    response = api.answer(error, account.new_id("req"))
     if fault.retry_after is not None:
         response.headers["Retry-After"] = str(fault.retry_after)
     return response

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import json
 import time
 from collections import deque
 from collections.abc import Callable
@@ -80,11 +81,9 @@ def build(account: Account, keys: IdempotencyKeys, requests_per_second: int) -> 
 
 def answer(error: ApiError, request_id: str) -> Response:
     """An error as Stripe answers it."""
-    response: Response = Response(
-        _json(error.body(request_id)), status=error.status, mimetype="application/json"
-    )
-    response.headers.update(error.headers)
-    return response
+    body = json.dumps(error.body(request_id))
+    headers = {**error.headers, "Request-Id": request_id}
+    return Response(body, error.status, headers, mimetype="application/json")
 
 
 def too_many_requests() -> ApiError:
@@ -100,10 +99,6 @@ def too_many_requests() -> ApiError:
 def server_error() -> ApiError:
     """500: https://docs.stripe.com/error-low-level"""
     return ApiError(500, "An unknown error occurred.", type="api_error")
-
-
-def _json(body: dict[str, Any]) -> bytes:
-    return jsonify(body).get_data()
 
 
 def _authenticate(account: Account) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from local.sandboxes.stripe.errors import ApiError, RefusedBeforeExecution
@@ -75,10 +75,13 @@ class IdempotencyKeys:
         until = self._clock() + KEPT_FOR
         self._answers[key] = KeptAnswer(request, status, body, request_id, until)
 
-    def replace_answer(self, key: str | None, status: int, body: bytes) -> None:
-        """The endpoint had begun, yet the client got another answer: that one is replayed."""
-        if key in self._answers:
-            self._answers[key] = replace(self._answers[key], status=status, body=body)
+    def keep_failure(
+        self, key: str, request: tuple[str, str, str], status: int, body: bytes, request_id: str
+    ) -> None:
+        """The endpoint began and the client got a failure, applied or not: that is replayed."""
+        kept = self._answers.get(key)
+        if kept is None or kept.status != status:
+            self.keep(key, request, status, body, request_id)
 
 
 def in_use() -> ApiError:

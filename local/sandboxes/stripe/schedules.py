@@ -249,11 +249,12 @@ def _items(account: Account, items: list[dict[str, Any]]) -> list[StripeObject]:
 def _phase(
     phase: dict[str, Any], start: int, end: int, items: list[StripeObject], account: Account
 ) -> StripeObject:
-    automatic_tax = phase.get("automatic_tax")
+    own_tax = phase.get("automatic_tax")
+    automatic_tax = {"automatic_tax": _automatic_tax(own_tax)} if own_tax else {}
     return {
+        **automatic_tax,
         "add_invoice_items": [],
         "application_fee_percent": None,
-        "automatic_tax": automatic_tax and {**automatic_tax, "liability": None},
         "billing_cycle_anchor": phase.get("billing_cycle_anchor"),
         "billing_thresholds": None,
         "collection_method": None,
@@ -275,10 +276,9 @@ def _phase(
 
 
 def _default_settings(defaults: dict[str, Any]) -> StripeObject:
-    tax = defaults.get("automatic_tax", {"enabled": False})
     return {
         "application_fee_percent": None,
-        "automatic_tax": {**tax, "disabled_reason": None, "liability": None},
+        "automatic_tax": _automatic_tax(defaults.get("automatic_tax", {"enabled": False})),
         "billing_cycle_anchor": defaults.get("billing_cycle_anchor", "automatic"),
         "billing_thresholds": None,
         "collection_method": defaults["collection_method"],
@@ -292,3 +292,7 @@ def _default_settings(defaults: dict[str, Any]) -> StripeObject:
         "on_behalf_of": None,
         "transfer_data": None,
     }
+
+
+def _automatic_tax(given: dict[str, Any]) -> StripeObject:
+    return {**given, "disabled_reason": None, "liability": None}

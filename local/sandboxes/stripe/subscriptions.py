@@ -41,7 +41,7 @@ def start(account: Account, schedule: StripeObject) -> StripeObject:
         "id": id,
         "object": "subscription",
         "application": None,
-        "automatic_tax": phase["automatic_tax"] or settings["automatic_tax"],
+        "automatic_tax": phase.get("automatic_tax", settings["automatic_tax"]),
         "billing_cycle_anchor": anchor,
         "billing_mode": schedule["billing_mode"],
         "billing_schedules": [],

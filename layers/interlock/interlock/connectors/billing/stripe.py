@@ -1,0 +1,383 @@
+"""Stripe behind the billing port.
+
+A subscription is entered as a *subscription schedule*, since a schedule is the one object that
+takes a start date in the past, now, or to come; its id is the port's `remote_id`, and it starts
+the subscription itself on that date:
+https://docs.stripe.com/billing/subscriptions/subscription-schedules
+
+- The billing cycle is anchored at the phase's start. Left to Stripe, a backdated subscription is
+  anchored on the day it was entered: it would charge the elapsed days and then a full year from
+  that day. https://docs.stripe.com/billing/subscriptions/backdating
+- One phase lasts the contract's term; then the subscription is released and goes on year by year
+  until the renewal is decided.
+- Prices are given in place, net of tax, and an invoice is sent to the customer's e-mail address.
+  The phase's metadata reaches the subscription and its invoices.
+
+Stripe's search lags behind (https://docs.stripe.com/search#data-freshness), so existence is
+decided by lists alone: a customer among those with the account's e-mail address, a subscription
+among the customer's schedules, each by our id in its metadata. An account whose e-mail address was
+changed between two attempts is not found; the effect ledger refuses the changed content.
+
+The connection's secret is `{"api_key": "rk_…"}`, a restricted key that may write customers and
+subscriptions and read products and prices. Its options, all text:
+
+- `days_until_due` ("30"): Stripe wants the days to pay with an invoice that is sent.
+- `automatic_tax` ("false"): "true" has Stripe Tax put tax on the invoices, which needs tax
+  registrations at Stripe and customers' addresses (https://docs.stripe.com/tax/set-up). Otherwise
+  Stripe's invoices carry no tax.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+import httpx
+
+from interlock.canonical import Account, Customer, Subscription
+from interlock.connections import Connection
+from interlock.connectors.billing import stripe_objects
+from interlock.connectors.billing.port import Catalogue
+from interlock.connectors.billing.stripe_objects import ACCOUNT_ID, ORDER_ID, form
+from interlock.credentials import BearerKey
+from interlock.errors import (
+    BusinessRuleViolation,
+    ContractViolation,
+    OutcomeUnknown,
+    RecordConflict,
+    RecordNotFound,
+)
+from interlock.http import ErrorTable, VendorClient
+
+VENDOR = "stripe"
+# Pinned, since this module is written for it: https://docs.stripe.com/api/versioning
+API_VERSION = "2026-08-26.dahlia"
+CUSTOMERS = "/v1/customers"
+SCHEDULES = "/v1/subscription_schedules"
+SUBSCRIPTIONS = "/v1/subscriptions"
+PAGE_SIZE = 100
+LIVE_SCHEDULES = ("not_started", "active")
+# How many idempotency keys a create may use, each but the first after a kept failure.
+MOST_KEYS = 3
+REPLAYED_FAILURE = "replayed_failure"
+
+R = TypeVar("R")
+
+
+def _error_code(response: httpx.Response) -> str:
+    if response.is_server_error and response.headers.get("idempotent-replayed") == "true":
+        return REPLAYED_FAILURE
+    error = response.json()["error"]
+    return error.get("code") or error["type"]
+
+
+# https://docs.stripe.com/api/errors, https://docs.stripe.com/error-low-level and
+# https://docs.stripe.com/error-codes; every other answer is as ErrorTable has it.
+ERRORS = ErrorTable(
+    code=_error_code,
+    errors={
+        (400, "resource_missing"): RecordNotFound,
+        (400, "idempotency_error"): RecordConflict,
+        # The first request with this idempotency key is still under way.
+        (409, ""): OutcomeUnknown,
+        # Something that Stripe depends on failed on the way.
+        (424, ""): OutcomeUnknown,
+    },
+    request_id="request-id",
+)
+
+
+class Stripe:
+    """The billing port on Stripe's API v1: see this module and `connectors.billing.port`.
+
+    `transport` replaces the network in tests. Raises ContractViolation for a wrong option.
+    """
+
+    def __init__(
+        self, connection: Connection, *, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        self._connection = connection
+        self._days_until_due = _days_until_due(connection)
+        self._automatic_tax = _automatic_tax(connection)
+        self._client = VendorClient(
+            vendor=VENDOR,
+            base_url=connection.url,
+            auth=BearerKey(connection.secret, "api_key", vendor=VENDOR),
+            errors=ERRORS,
+            headers={"Stripe-Version": API_VERSION},
+            transport=transport,
+        )
+
+    def get_catalogue(self, skus: tuple[str, ...]) -> Catalogue:
+        """https://docs.stripe.com/api/products/list"""
+        if not skus:
+            return Catalogue(billable_skus=())
+        parameters = {"ids": sorted(set(skus)), "active": True}
+        active = {row["id"] for row in self._list("/v1/products", parameters, "get_catalogue")}
+        return Catalogue(billable_skus=tuple(sku for sku in skus if sku in active))
+
+    def get_customer(self, remote_id: str) -> Customer:
+        """https://docs.stripe.com/api/customers/retrieve"""
+        customer = self._get(f"{CUSTOMERS}/{remote_id}", "get_customer", remote_id)
+        if customer.get("deleted"):
+            raise RecordNotFound(
+                "the customer is deleted", vendor=VENDOR, operation="get_customer", record=remote_id
+            )
+        return self._to_customer(customer)
+
+    def find_customer(self, account: Account) -> Customer | None:
+        """https://docs.stripe.com/api/customers/list
+
+        Raises BusinessRuleViolation for an account without an e-mail address.
+        """
+        rows = self._list(CUSTOMERS, {"email": _email(account)}, "find_customer")
+        found = [row for row in rows if row["metadata"].get(ACCOUNT_ID) == account.id]
+        return _only([self._to_customer(row) for row in found], account.id)
+
+    def create_customer(self, account: Account, *, idempotency_key: str) -> Customer:
+        """https://docs.stripe.com/api/customers/create
+
+        Raises BusinessRuleViolation for an account without an e-mail address: Stripe sends its
+        invoices there.
+        """
+        parameters = {
+            "name": account.name,
+            "email": _email(account),
+            "address": stripe_objects.address(account.billing_address),
+            "metadata": {ACCOUNT_ID: account.id},
+        }
+
+        def create(key: str) -> Customer:
+            return self._to_customer(
+                self._post(CUSTOMERS, parameters, "create_customer", account.id, key=key)
+            )
+
+        return _once(create, lambda: self.find_customer(account), idempotency_key)
+
+    def delete_customer(self, remote_id: str) -> None:
+        """https://docs.stripe.com/api/customers/delete
+
+        Stripe would cancel the customer's live subscriptions with it, so they are looked for first.
+        """
+        operation = "delete_customer"
+        path = f"{CUSTOMERS}/{remote_id}"
+        if self._get(path, operation, remote_id).get("deleted"):
+            return
+        ours = {"customer": remote_id}
+        live = [row["id"] for row in self._list(SUBSCRIPTIONS, ours, operation)]
+        schedules = self._list(SCHEDULES, ours, operation)
+        live += [row["id"] for row in schedules if row["status"] in LIVE_SCHEDULES]
+        if live:
+            problem = f"the customer has live subscriptions: cancel {', '.join(live)} first"
+            raise BusinessRuleViolation(
+                [problem], vendor=VENDOR, operation=operation, record=remote_id
+            )
+        self._client.request("DELETE", path, operation=operation, record=remote_id)
+
+    def get_subscription(self, remote_id: str) -> Subscription:
+        """https://docs.stripe.com/api/subscription_schedules/retrieve"""
+        return self._to_subscription(self._get_schedule(remote_id, "get_subscription"))
+
+    def find_subscription(self, order_id: str, *, customer_remote_id: str) -> Subscription | None:
+        """https://docs.stripe.com/api/subscription_schedules/list"""
+        parameters = {"customer": customer_remote_id, "expand": ["data.phases.items.price"]}
+        rows = self._list(SCHEDULES, parameters, "find_subscription")
+        ours = [row for row in rows if row["metadata"].get(ORDER_ID) == order_id]
+        found = [self._to_subscription(row) for row in ours]
+        return _only([row for row in found if row.status != "canceled"], order_id)
+
+    def create_subscription(
+        self, subscription: Subscription, *, customer_remote_id: str, idempotency_key: str
+    ) -> Subscription:
+        """https://docs.stripe.com/api/subscription_schedules/create
+
+        Raises BusinessRuleViolation for what Stripe cannot charge, and says what to fix.
+        """
+        operation = "create_subscription"
+        if problems := stripe_objects.problems(subscription):
+            raise BusinessRuleViolation(
+                problems, vendor=VENDOR, operation=operation, record=subscription.id
+            )
+        parameters = self._schedule(subscription, customer_remote_id)
+
+        def create(key: str) -> Subscription:
+            return self._to_subscription(
+                self._post(SCHEDULES, parameters, operation, subscription.id, key=key)
+            )
+
+        def find() -> Subscription | None:
+            return self.find_subscription(subscription.id, customer_remote_id=customer_remote_id)
+
+        return _once(create, find, idempotency_key)
+
+    def cancel_subscription(self, remote_id: str) -> Subscription:
+        """https://docs.stripe.com/api/subscription_schedules/cancel
+
+        A released schedule no longer manages its subscription, which is then cancelled itself:
+        https://docs.stripe.com/api/subscriptions/cancel. Stripe stops collecting the invoices that
+        were already made; crediting or voiding them is for Finance to decide.
+        """
+        operation = "cancel_subscription"
+        schedule = self._get_schedule(remote_id, operation)
+        terms = {"invoice_now": False, "prorate": False}
+        if schedule["status"] in LIVE_SCHEDULES:
+            parameters = {**terms, "expand": ["phases.items.price"]}
+            path = f"{SCHEDULES}/{remote_id}/cancel"
+            schedule = self._post(path, parameters, operation, remote_id)
+        elif schedule["status"] == "released" and self._status(schedule) != "canceled":
+            path = f"{SUBSCRIPTIONS}/{schedule['released_subscription']}"
+            self._client.request(
+                "DELETE", path, params=form(terms), operation=operation, record=remote_id
+            )
+        return self._to_subscription(schedule)
+
+    def _get(
+        self, path: str, operation: str, record: str, parameters: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        return self._client.request(
+            "GET", path, params=form(parameters or {}), operation=operation, record=record
+        ).json()
+
+    def _get_schedule(self, remote_id: str, operation: str) -> dict[str, Any]:
+        expand = {"expand": ["phases.items.price"]}
+        return self._get(f"{SCHEDULES}/{remote_id}", operation, remote_id, expand)
+
+    def _post(
+        self,
+        path: str,
+        parameters: Mapping[str, Any],
+        operation: str,
+        record: str,
+        *,
+        key: str | None = None,
+    ) -> dict[str, Any]:
+        return self._client.request(
+            "POST",
+            path,
+            data=form(parameters),
+            headers={"Idempotency-Key": key} if key else {},
+            operation=operation,
+            record=record,
+        ).json()
+
+    def _list(
+        self, path: str, parameters: Mapping[str, Any], operation: str
+    ) -> Iterator[dict[str, Any]]:
+        """Every object of a list, page by page: https://docs.stripe.com/api/pagination"""
+        query = {**parameters, "limit": PAGE_SIZE}
+        while True:
+            page = self._client.request("GET", path, params=form(query), operation=operation).json()
+            yield from page["data"]
+            if not page["has_more"]:
+                return
+            query["starting_after"] = page["data"][-1]["id"]
+
+    def _schedule(self, subscription: Subscription, customer_remote_id: str) -> dict[str, Any]:
+        ids = {ORDER_ID: subscription.id, ACCOUNT_ID: subscription.customer_id}
+        return {
+            "customer": customer_remote_id,
+            "start_date": stripe_objects.timestamp(subscription.start_date),
+            "end_behavior": "release",
+            # Charges elapsed years one by one, as if each had been billed when it began.
+            "billing_mode": {"type": "flexible"},
+            "default_settings": {
+                "automatic_tax": {"enabled": self._automatic_tax},
+                "collection_method": "send_invoice",
+                "invoice_settings": {"days_until_due": self._days_until_due},
+            },
+            "metadata": ids,
+            "phases": [
+                {
+                    "billing_cycle_anchor": "phase_start",
+                    "duration": {"interval": "month", "interval_count": subscription.term_months},
+                    "items": [stripe_objects.item(line) for line in subscription.lines],
+                    "metadata": ids,
+                    "proration_behavior": "create_prorations",
+                }
+            ],
+            "expand": ["phases.items.price"],
+        }
+
+    def _to_customer(self, customer: dict[str, Any]) -> Customer:
+        remote_id = customer["id"]
+        own_id = customer["metadata"].get(ACCOUNT_ID)
+        return Customer(
+            id=own_id or self._connection.canonical_id(remote_id),
+            references={self._connection.name: remote_id},
+            remote_id=remote_id,
+            name=customer["name"] or remote_id,
+        )
+
+    def _to_subscription(self, schedule: dict[str, Any]) -> Subscription:
+        """From a schedule whose items' prices are expanded."""
+        remote_id = schedule["id"]
+        own_id = schedule["metadata"].get(ORDER_ID)
+        customer_id = schedule["metadata"].get(ACCOUNT_ID)
+        phase = schedule["phases"][0]
+        start = stripe_objects.day(phase["start_date"])
+        end = stripe_objects.day(phase["end_date"])
+        return Subscription(
+            id=own_id or self._connection.canonical_id(remote_id),
+            references={self._connection.name: remote_id},
+            customer_id=customer_id or self._connection.canonical_id(schedule["customer"]),
+            currency=phase["currency"].upper(),
+            start_date=start,
+            term_months=stripe_objects.months_between(start, end),
+            lines=stripe_objects.lines(phase),
+            remote_id=remote_id,
+            status=self._status(schedule),
+        )
+
+    def _status(self, schedule: dict[str, Any]) -> str:
+        """The schedule's status; after its release, that of the subscription it had started."""
+        if schedule["status"] != "released":
+            return schedule["status"]
+        started = schedule["released_subscription"]
+        if started is None:
+            return "canceled"
+        return self._get(f"{SUBSCRIPTIONS}/{started}", "get_subscription", schedule["id"])["status"]
+
+
+def _once(
+    create: Callable[[str], R], find: Callable[[], R | None], key: str, keys: int = MOST_KEYS
+) -> R:
+    """Create under an idempotency key, and under a further one where a failure is kept for it.
+
+    Stripe keeps the first answer to a key for at least 24 hours, a 500 too, and replays it. So a
+    create that failed without effect could never succeed under its key: once the failure is
+    replayed and the record is not there, the next key is used. An answer that was only lost is
+    asked for again under the same key. https://docs.stripe.com/error-low-level#idempotency
+    """
+    try:
+        return create(key)
+    except OutcomeUnknown as failure:
+        if failure.code != REPLAYED_FAILURE or keys == 1:
+            raise
+    return find() or _once(create, find, f"{key}+", keys - 1)
+
+
+def _only(found: list[R], key: str) -> R | None:
+    if len(found) > 1:
+        raise RecordConflict(f"{len(found)} records carry {key}: keep one", vendor=VENDOR)
+    return found[0] if found else None
+
+
+def _email(account: Account) -> str:
+    if not account.email:
+        problem = f"account {account.id} has no e-mail address to send invoices to: enter one"
+        raise BusinessRuleViolation([problem], vendor=VENDOR, record=account.id)
+    return account.email
+
+
+def _days_until_due(connection: Connection) -> int:
+    days = connection.options.get("days_until_due", "30")
+    if not days.isdigit():
+        raise ContractViolation("the connection's option days_until_due is a number of days")
+    return int(days)
+
+
+def _automatic_tax(connection: Connection) -> bool:
+    choice = connection.options.get("automatic_tax", "false")
+    if choice not in ("true", "false"):
+        raise ContractViolation('the connection\'s option automatic_tax is "true" or "false"')
+    return choice == "true"

@@ -1,0 +1,171 @@
+"""Between canonical records and Stripe's objects: amounts, items, addresses, form fields.
+
+What Stripe cannot charge is said here too, before anything is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import Any
+
+from interlock.canonical import EXPONENTS, Address, Line, LineKind, Money, Subscription
+from interlock.errors import BusinessRuleViolation
+
+# Keys of our metadata: https://docs.stripe.com/api/metadata
+ACCOUNT_ID = "interlock_account_id"
+ORDER_ID = "interlock_order_id"
+LINE_NUMBER = "interlock_line"
+LINE_DESCRIPTION = "interlock_description"
+METADATA_VALUE_LENGTH = 500
+
+# https://docs.stripe.com/billing/subscriptions/quantities#multiple-subscription-items
+MAXIMUM_ITEMS = 20
+# A day reads as the same day from UTC-12 to UTC+11.
+TIME_OF_DAY = time(12, tzinfo=UTC)
+
+# Where Stripe's amounts differ from ISO 4217: https://docs.stripe.com/currencies. UGX is refused,
+# since that page lists it both as written in units and as written in hundredths.
+STRIPE_EXPONENTS = {**EXPONENTS, "ISK": 2, "MGA": 0}
+UNCLEAR_CURRENCIES = ("UGX",)
+# An amount in thousandths must end in 0.
+THREE_DECIMALS = 3
+
+
+def minor_units(money: Money) -> int:
+    """The amount as Stripe writes it: a whole number in Stripe's smallest unit of the currency.
+
+    Raises BusinessRuleViolation for an amount that Stripe cannot express.
+    """
+    if money.currency in UNCLEAR_CURRENCIES:
+        raise BusinessRuleViolation([f"Stripe's unit for {money.currency} is not certain"])
+    exponent = STRIPE_EXPONENTS[money.currency]
+    units = money.amount.scaleb(exponent)
+    step = 10 if exponent == THREE_DECIMALS else 1
+    if units % step:
+        raise BusinessRuleViolation([f"Stripe cannot charge a fraction as small as in {money}"])
+    return int(units)
+
+
+def from_minor_units(units: int, currency: str) -> Money:
+    """The other way round, exactly; `currency` is the ISO 4217 code."""
+    return Money.of(Decimal(units).scaleb(-STRIPE_EXPONENTS[currency]), currency)
+
+
+def timestamp(day: date) -> int:
+    """A calendar day as Stripe's time: seconds since the epoch, at noon UTC."""
+    return int(datetime.combine(day, TIME_OF_DAY).timestamp())
+
+
+def day(seconds: int) -> date:
+    """The calendar day, in UTC, of Stripe's time."""
+    return datetime.fromtimestamp(seconds, UTC).date()
+
+
+def months_between(start: date, end: date) -> int:
+    """How many months a phase lasts; its end may be a shorter month's last day."""
+    return (end.year - start.year) * 12 + end.month - start.month
+
+
+def problems(subscription: Subscription) -> list[str]:
+    """What keeps Stripe from charging a subscription, and what to fix; empty when nothing does."""
+    found = []
+    if not 1 <= len(subscription.lines) <= MAXIMUM_ITEMS:
+        found.append(
+            f"a subscription at Stripe has 1 to {MAXIMUM_ITEMS} lines, not "
+            f"{len(subscription.lines)}: split the order"
+        )
+    for line in subscription.lines:
+        if line.unit_price.currency != subscription.currency:
+            found.append(f"line {line.number}: its price is not in {subscription.currency}")
+        found += [f"line {line.number}: {problem}" for problem in _line_problems(line)]
+    return found
+
+
+def _line_problems(line: Line) -> list[str]:
+    found = []
+    if line.quantity % 1:
+        found.append(f"Stripe charges whole quantities, not {line.quantity}")
+    elif line.unit_price.times(line.quantity) != line.amount:
+        found.append("its unit price times its quantity is not its amount")
+    try:
+        minor_units(line.unit_price)
+    except BusinessRuleViolation as violation:
+        found += violation.problems
+    return found
+
+
+def item(line: Line) -> dict[str, Any]:
+    """A phase's item, billed yearly at the agreed price, of the product whose id is the SKU."""
+    return {
+        "metadata": {
+            LINE_NUMBER: line.number,
+            LINE_DESCRIPTION: line.description[:METADATA_VALUE_LENGTH],
+        },
+        "price_data": {
+            "currency": line.unit_price.currency.lower(),
+            "product": line.sku,
+            "recurring": {"interval": "year"},
+            # Canonical prices are net; Stripe does not let a price's tax behaviour change later.
+            "tax_behavior": "exclusive",
+            "unit_amount": minor_units(line.unit_price),
+        },
+        "quantity": int(line.quantity),
+    }
+
+
+def lines(phase: dict[str, Any]) -> tuple[Line, ...]:
+    """The lines of a phase whose items' prices are expanded."""
+    return tuple(_line(row, position) for position, row in enumerate(phase["items"], start=1))
+
+
+def _line(row: dict[str, Any], position: int) -> Line:
+    """One line; an item that was added at Stripe gets its position as its number."""
+    price = row["price"]
+    metadata = row["metadata"] or {}
+    unit_price = from_minor_units(price["unit_amount"], price["currency"].upper())
+    return Line(
+        number=int(metadata.get(LINE_NUMBER, position)),
+        sku=price["product"],
+        description=metadata.get(LINE_DESCRIPTION, ""),
+        kind=LineKind.RECURRING,
+        quantity=row["quantity"],
+        unit_price=unit_price,
+        amount=unit_price.times(row["quantity"]),
+    )
+
+
+def address(place: Address | None) -> dict[str, str] | None:
+    """https://docs.stripe.com/api/customers/object#customer_object-address"""
+    if place is None:
+        return None
+    fields = {
+        "line1": place.street,
+        "city": place.city,
+        "state": place.region,
+        "postal_code": place.postal_code,
+        "country": place.country,
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def form(parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Nested parameters as Stripe's form fields, `a[b][0]=x`; None is left out.
+
+    https://docs.stripe.com/api?lang=curl
+    """
+    return dict(_fields(parameters, ""))
+
+
+def _fields(value: Any, name: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for key, child in value.items():
+            yield from _fields(child, f"{name}[{key}]" if name else key)
+    elif isinstance(value, list):
+        for index, child in enumerate(value):
+            yield from _fields(child, f"{name}[{index}]")
+    elif isinstance(value, bool):
+        yield name, "true" if value else "false"
+    elif value is not None:
+        yield name, str(value)
