@@ -1,0 +1,42 @@
+"""Serves one Tryton database over HTTP, until its parent process is gone.
+
+Run in a process of its own: it imports Tryton, which is licensed under the GPL, while the rest of
+the project reaches Tryton over its REST API alone.
+
+    python serve.py PORT PARENT_PROCESS_ID
+
+The environment says which database (TRYTOND_DATABASE__PATH, TRYTOND_DATABASE_NAMES). The port is
+printed once requests are answered. One thread serves them: SQLite has one writer at a time.
+"""
+
+import os
+import sys
+import threading
+import time
+
+import waitress
+from trytond.application import app
+
+PARENT_CHECK_SECONDS = 1.0
+
+
+def end_with(parent: int) -> None:
+    """End this process when its parent has ended, however that happened.
+
+    An orphan is adopted by another process, on Linux and macOS alike, so its parent's id changes.
+    """
+    while os.getppid() == parent:
+        time.sleep(PARENT_CHECK_SECONDS)
+    os._exit(0)
+
+
+def main() -> None:
+    port, parent = int(sys.argv[1]), int(sys.argv[2])
+    threading.Thread(target=end_with, args=(parent,), daemon=True).start()
+    server = waitress.create_server(app, host="127.0.0.1", port=port, threads=1)
+    print(server.effective_port, flush=True)
+    server.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,196 @@
+"""The ERPs that must fulfil the contract of the ERP port, each with people of finance beside it.
+
+Another ERP joins by a class like `TrytonUnderTest` and its name in `ERPS`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from interlock.connections import Connection
+from interlock.connectors.erp.port import ErpPort
+from interlock.connectors.erp.tryton import Tryton
+
+from local.tryton import TrytonServer, build_database
+
+REPOSITORY = Path(__file__).parents[3]
+
+ERPS = ["tryton"]
+
+
+@dataclass(frozen=True)
+class Subsidiary:
+    """A company of the ERP's fixture books, and the tax rate of its sales."""
+
+    code: str
+    currency: str
+    country: str
+    tax_rate: Decimal
+
+
+class TrytonUnderTest:
+    """The real Tryton, and what its people do by hand."""
+
+    subsidiaries = (
+        Subsidiary("TESSALINE-US", "USD", "US", Decimal("0.0825")),
+        Subsidiary("TESSALINE-DE", "EUR", "DE", Decimal("0.19")),
+        Subsidiary("TESSALINE-JP", "JPY", "JP", Decimal("0.10")),
+    )
+    tax_ids = {"US": "12-3456789", "DE": "DE136695976", "JP": "5835678256246"}
+
+    def __init__(self, server: TrytonServer) -> None:
+        self._server = server
+        self._transport = httpx.HTTPTransport()
+        self.port: ErpPort = self.connect(server.key())
+
+    def connect(self, key: str) -> ErpPort:
+        """The port, with this key as its secret."""
+
+        class LocalConnection(Connection):
+            """A connection whose secret needs no Secrets Manager."""
+
+            def secret(self) -> dict[str, str]:
+                return {"key": key}
+
+        address = {"base_url": self._server.url, "secret_id": "tryton"}
+        connection = LocalConnection(name="tryton", vendor="tryton", **address)
+        return Tryton(connection, transport=self._transport)
+
+    def close(self) -> None:
+        """Close the network connections."""
+        self._transport.close()
+
+    def enter_customer(self, name: str, *, tax_id: str, website: str) -> str:
+        """A customer made by hand: with a code of the ERP's own."""
+        values = {
+            "name": name,
+            "addresses": [["create", [{"city": "Austin"}]]],
+            "identifiers": [["create", [{"code": tax_id}]]],
+            "contact_mechanisms": [["create", [{"type": "website", "value": website}]]],
+        }
+        return str(self._finance("POST", "party.party", values)["id"])
+
+    def parents(self, remote_id: str) -> list[str]:
+        """The remote ids of a customer's parents."""
+        domain = [["from_", "=", int(remote_id)], ["type.name", "=", "Parent"]]
+        relations = self._finance("GET", "party.relation.all", domain=domain, fields=["to"])
+        return [str(relation["to"]) for relation in relations]
+
+    def addresses(self, remote_id: str) -> list[str]:
+        """A customer's addresses as they are printed."""
+        fields = ["addresses.full_address"]
+        party = self._finance("GET", f"party.party/{remote_id}", fields=fields)
+        return [address["full_address"] for address in party["addresses"]]
+
+    def customers_with(self, name: str) -> int:
+        """How many customers have this name, active or not."""
+        domain = [["name", "=", name], ["active", "in", [True, False]]]
+        return len(self._finance("GET", "party.party", domain=domain, fields=["id"]))
+
+    def set_credit_limit(self, remote_id: str, amount: str, subsidiary: str) -> None:
+        """Finance decides how much the customer may owe the subsidiary."""
+        limit = {"__class__": "Decimal", "decimal": amount}
+        values = {"credit_limit_amount": limit}
+        self._finance("PUT", f"party.party/{remote_id}", values, company=self._company(subsidiary))
+
+    def close_period(self, day: date, subsidiary: str) -> None:
+        """Finance closes the month."""
+        encoded = {"__class__": "date", "year": day.year, "month": day.month, "day": day.day}
+        domain = [
+            ["company", "=", self._company(subsidiary)],
+            ["start_date", "<=", encoded],
+            ["end_date", ">=", encoded],
+        ]
+        (period,) = self._finance("GET", "account.period", domain=domain, fields=["id"])
+        self._finance("POST", f"account.period/{period['id']}/close", {})
+
+    def invoice(self, order_remote_id: str, subsidiary: str) -> None:
+        """Finance processes and invoices the order."""
+        for button in ("process", "manual_invoice"):
+            path = f"sale.sale/{order_remote_id}/{button}"
+            self._finance("POST", path, {}, company=self._company(subsidiary))
+
+    def draft_copy(self, order_remote_id: str, *, confirmed: bool = False) -> None:
+        """An order with the same business key, as a crashed attempt or a person leaves it."""
+        order = self._sale(order_remote_id)
+        company = order["company"]
+        line = {"quantity": 1, "unit": 1, "product": 1, "unit_price": {"__class__": "Decimal"}}
+        line["unit_price"]["decimal"] = "1"
+        values = {key: order[key] for key in self._COPIED}
+        values["lines"] = [["create", [line]]]
+        copy = self._finance("POST", "sale.sale", values, company=company)
+        for button in ("quote", "confirm") if confirmed else ():
+            self._finance("POST", f"sale.sale/{copy['id']}/{button}", {}, company=company)
+
+    def order_states(self, order_id: str) -> list[str]:
+        """The states of all orders with this business key, as the ERP calls them."""
+        domain = [["reference", "=", order_id]]
+        orders = self._finance("GET", "sale.sale", domain=domain, fields=["state"])
+        return sorted(order["state"] for order in orders)
+
+    def task_names(self, project_remote_id: str) -> list[str]:
+        """The pieces of work of a project."""
+        work = self._finance("GET", f"project.work/{project_remote_id}", fields=["children.name"])
+        return [task["name"] for task in work["children"]]
+
+    _COPIED = ("company", "party", "currency", "reference", "description", "invoice_address")
+
+    def _sale(self, remote_id: str) -> dict[str, Any]:
+        return self._finance("GET", f"sale.sale/{remote_id}", fields=list(self._COPIED))
+
+    def _company(self, code: str) -> int:
+        domain = [["party.code", "=", code]]
+        (company,) = self._finance("GET", "company.company", domain=domain, fields=["id"])
+        return company["id"]
+
+    def _finance(
+        self,
+        method: str,
+        path: str,
+        values: dict[str, Any] | None = None,
+        *,
+        domain: list | None = None,
+        fields: list[str] | None = None,
+        company: int | None = None,
+    ) -> Any:
+        headers = {"Authorization": f"Bearer {self._server.key('finance')}"}
+        if company is not None:
+            headers["X-Tryton-Context"] = _base64({"company": company})
+        answer = httpx.request(
+            method,
+            f"{self._server.url}/rest/model/{path}",
+            params={"f": fields or ["id"], **({"d": _base64(domain)} if domain else {})},
+            headers=headers,
+            json=values,
+        )
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+def _base64(value: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode()
+
+
+@pytest.fixture(scope="session")
+def tryton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrytonUnderTest]:
+    """The real Tryton on a copy of the built database."""
+    database = build_database(REPOSITORY / ".interlock" / "tryton")
+    with TrytonServer(database.copy_to(tmp_path_factory.mktemp("tryton"))) as server:
+        under_test = TrytonUnderTest(server)
+        yield under_test
+        under_test.close()
+
+
+@pytest.fixture(params=ERPS)
+def erp(request: pytest.FixtureRequest) -> TrytonUnderTest:
+    """Each ERP in turn."""
+    return request.getfixturevalue(request.param)
