@@ -15,6 +15,11 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+
+class ClockStopped(BaseException):
+    """The local cloud is closing: whoever waits gives up. No `except Exception` may keep it."""
+
+
 FOREVER = 1e9
 """Seconds that stand for a wait without a deadline."""
 
@@ -134,7 +139,7 @@ class VirtualEvent(threading.Event):
     """An event whose timeout runs on the clock.
 
     As with `threading.Event`, a waiting thread wakes even if the event is cleared right after it
-    was set. A wait raises SystemExit once the clock is stopped, which ends the thread silently.
+    was set. A wait raises ClockStopped once the clock is stopped.
     """
 
     def __init__(self) -> None:
@@ -161,7 +166,7 @@ class VirtualEvent(threading.Event):
             with self._cond:
                 while not self._flag and self._pulses == pulses:
                     if clock.stopped:
-                        raise SystemExit
+                        raise ClockStopped
                     remaining = deadline - clock.now()
                     if remaining <= 0:
                         return False
@@ -172,7 +177,10 @@ class VirtualEvent(threading.Event):
 
 
 class WorkerThread(threading.Thread):
-    """A daemon thread that counts as working from its start to its end, except while it waits."""
+    """A daemon thread that counts as working from its start to its end, except while it waits.
+
+    It ends silently when the clock is stopped.
+    """
 
     _all: "weakref.WeakSet[WorkerThread]" = weakref.WeakSet()
 
@@ -198,6 +206,8 @@ class WorkerThread(threading.Thread):
         clock.enter_work()
         try:
             super().run()
+        except ClockStopped:
+            pass
         finally:
             clock.end_work()
             self._finished.set()

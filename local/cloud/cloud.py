@@ -43,6 +43,7 @@ from local.cloud.names import ACCOUNT, REGION
 
 MOTO_SETTINGS: dict[str, Any] = {
     "core": {"mock_credentials": False, "reset_boto3_session": False},
+    "iam": {"load_aws_managed_policies": True},
     "lambda": {"use_docker": False},
     "stepfunctions": {"execute_state_machine": True},
 }
@@ -312,7 +313,6 @@ class LocalCloud:
 
 def deployed_function(logical_id: str, created: Any, path: list[str]) -> Function:
     """A function as moto's CloudFormation created it."""
-    dead_letter = getattr(created, "dead_letter_config", None) or {}
     return Function(
         logical_id=logical_id,
         name=created.function_name,
@@ -324,5 +324,5 @@ def deployed_function(logical_id: str, created: Any, path: list[str]) -> Functio
         timeout=float(created.timeout),
         memory=int(created.memory_size),
         concurrency=int(created.reserved_concurrency or DEFAULT_CONCURRENCY),
-        dead_letter_queue=dead_letter.get("TargetArn"),
+        dead_letter_queue=created.dead_letter_config.get("TargetArn"),
     )

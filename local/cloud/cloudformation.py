@@ -7,6 +7,7 @@ from typing import Any
 import moto.awslambda.models as lambda_models
 import moto.cloudformation.parsing as parsing
 import moto.events.models as events_models
+import moto.iam.models as iam_models
 from moto.cloudformation.models import cloudformation_backends
 from moto.core.common_models import CloudFormationModel
 
@@ -172,12 +173,45 @@ def create_partner_buses(corrections: Corrections) -> None:
     corrections.replace(backend_class, "_normalize_event_bus_arn", bus_name)
 
 
+def attach_managed_policies(corrections: Corrections) -> None:
+    """A role ignores its ManagedPolicyArns, so that it lacks what SAM grants for queues."""
+    create_role = iam_models.Role.create_from_cloudformation_json.__func__
+
+    def create(
+        cls: Any, name: str, resource: dict[str, Any], account: str, region: str, **rest: Any
+    ) -> Any:
+        role = create_role(cls, name, resource, account, region, **rest)
+        for policy_arn in resource["Properties"].get("ManagedPolicyArns", []):
+            iam_models.iam_backends[account]["aws"].attach_role_policy(policy_arn, role.name)
+        return role
+
+    corrections.replace(iam_models.Role, "create_from_cloudformation_json", classmethod(create))
+
+
+def keep_dead_letter_queues_of_functions(corrections: Corrections) -> None:
+    """A function forgets its DeadLetterConfig."""
+    create_function = lambda_models.LambdaFunction.create_from_cloudformation_json.__func__
+
+    def create(
+        cls: Any, name: str, resource: dict[str, Any], account: str, region: str, **rest: Any
+    ) -> Any:
+        function = create_function(cls, name, resource, account, region, **rest)
+        function.dead_letter_config = resource["Properties"].get("DeadLetterConfig", {})
+        return function
+
+    corrections.replace(
+        lambda_models.LambdaFunction, "create_from_cloudformation_json", classmethod(create)
+    )
+
+
 def correct(corrections: Corrections, client: Callable[[str], Any]) -> None:
     """Apply every correction; `client` gives an in-process boto3 client of a service."""
     know_missing_types(corrections, client)
     refer_to_buses_and_layers(corrections)
     accept_archive_patterns(corrections)
     create_partner_buses(corrections)
+    attach_managed_policies(corrections)
+    keep_dead_letter_queues_of_functions(corrections)
 
 
 def create_stack(name: str, template: dict[str, Any], parameters: dict[str, str]) -> Any:

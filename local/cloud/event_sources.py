@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 """
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Any
 
 from moto.sqs.models import sqs_backends
 
-from local.cloud.clock import VirtualEvent, WorkerThread, clock
+from local.cloud.clock import ClockStopped, VirtualEvent, WorkerThread, clock
 from local.cloud.functions import FunctionHost, Invocation
 from local.cloud.names import ACCOUNT, REGION
 from local.cloud.sqs import next_visible
@@ -63,14 +64,15 @@ class EventSource:
         return bool(self._mapping.enabled and self._queue.messages)
 
     def _poll(self) -> None:
-        while not clock.stopped:
-            self._changed.clear()
-            if self.has_messages():
-                self._workers.acquire()
-                self._take_batch()
-            else:
-                at = next_visible(self._queue)
-                self._changed.wait(None if at is None else at - clock.now() + 0.001)
+        with contextlib.suppress(ClockStopped):
+            while not clock.stopped:
+                self._changed.clear()
+                if self.has_messages():
+                    self._workers.acquire()
+                    self._take_batch()
+                else:
+                    at = next_visible(self._queue)
+                    self._changed.wait(None if at is None else at - clock.now() + 0.001)
 
     def _take_batch(self) -> None:
         """Receive a batch and hand it to a worker, which returns its slot."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from local.cloud.clock import clock
+from local.cloud.clock import ClockStopped, clock
 from local.cloud.sandbox import Event, Outcome, Sandbox
 
 DEFAULT_CONCURRENCY = 4
@@ -158,8 +158,7 @@ class FunctionHost:
         sandbox = FunctionSandbox(function, spawn, self._on_line)
         with self._lock:
             self._sandboxes.append(sandbox)
-            closed = self._closed
-        if closed:
+        if self._closed:
             sandbox.kill()
         return sandbox
 
@@ -171,7 +170,7 @@ class FunctionHost:
         }
         with self._lock:
             if self._closed:
-                raise SystemExit
+                raise ClockStopped
             socket.send_fds(self._zygote, [json.dumps(request).encode()], [output])
             return int(self._zygote.recv(32))
 

@@ -159,6 +159,46 @@ def name_unmatched_choices(corrections: Corrections) -> None:
     corrections.replace(choices.StateChoice, "_eval_state", choose)
 
 
+def end_task_tokens_with_their_attempt(corrections: Corrections) -> None:
+    """The token of a task stays valid after the task has timed out, and a retry waits for the
+    token that was answered already, so that it fails at once."""
+    states = module("asl.component.state.exec.execute_state")
+    evaluate_once = states.ExecutionState._evaluate_with_timeout
+
+    def evaluate(self: Any, env: Any) -> None:
+        context = env.states.context_object
+        tokens = env.callback_pool_manager
+        if "Task" not in context.context_object_data:
+            evaluate_once(self, env)
+            return
+        if context.context_object_data["State"]["RetryCount"]:
+            tokens.add(context.update_task_token())
+        token = context.context_object_data["Task"]["Token"]
+        try:
+            evaluate_once(self, env)
+        finally:
+            tokens.get(token).interrupt_all()
+
+    corrections.replace(states.ExecutionState, "_evaluate_with_timeout", evaluate)
+
+
+def interrupt_waits_between_retries(corrections: Corrections) -> None:
+    """An execution that waits before a retry cannot be stopped."""
+    retries = module(COMMON + "retry.retrier_decl")
+    eval_body = retries.RetrierDecl._eval_body
+    waiting = threading.local()
+
+    def retry(self: Any, env: Any) -> None:
+        waiting.env = env
+        eval_body(self, env)
+
+    def sleep(seconds: float) -> None:
+        waiting.env.program_state_event.wait(seconds)
+
+    corrections.replace(retries.RetrierDecl, "_eval_body", retry)
+    corrections.replace(retries, "time", module_with(time, sleep=sleep))
+
+
 def parse_definitions_once(corrections: Corrections) -> None:
     """A definition is parsed again for every execution, which takes longer than to run it."""
     parser = module("asl.parse.asl_parser").AmazonStateLanguageParser
@@ -196,9 +236,7 @@ def follow_the_clock(corrections: Corrections) -> None:
             if getattr(loaded, attribute) is original:
                 corrections.replace(loaded, attribute, virtual)
     wait = module("asl.component.state.wait.wait_function.wait_function")
-    retry = module(COMMON + "retry.retrier_decl")
     corrections.replace(wait, "time", module_with(time, time=clock.now))
-    corrections.replace(retry, "time", module_with(time, sleep=clock.sleep))
     virtual_datetime = module_with(datetime, datetime=VirtualDatetime)
     for name in (
         "asl.component.state.state",
@@ -216,6 +254,8 @@ def correct(corrections: Corrections, client: Callable[[str, str], Any]) -> None
     fail_with_states_errors(corrections)
     keep_runtime_errors_from_all(corrections)
     name_unmatched_choices(corrections)
+    end_task_tokens_with_their_attempt(corrections)
+    interrupt_waits_between_retries(corrections)
     parse_definitions_once(corrections)
     forget_threads(corrections)
     call_as_the_role(corrections, client)

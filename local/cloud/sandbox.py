@@ -192,8 +192,13 @@ class Sandbox:
         self.alive = True
         self._api = RuntimeApi()
         self._log = LogPipe(on_line, self._process_ended)
-        self._process = spawn(f"127.0.0.1:{self._api.server_port}", self._log.write_end)
-        self._log.start()
+        try:
+            self._process = spawn(f"127.0.0.1:{self._api.server_port}", self._log.write_end)
+        except BaseException:
+            self._api.close()
+            raise
+        finally:
+            self._log.start()
 
     def invoke(self, event: Event, seconds: float) -> Outcome:
         """Hand the event to the function and wait up to `seconds` of real time for the outcome."""
