@@ -22,7 +22,7 @@ def handler(command: VerifyWriteBack) -> WriteBack:
     written = crm.read_write_back(snapshot.id)
     if written != command.write_back:
         raise RecordConflict(
-            "the opportunity does not carry the order that was written: retry to write it again",
+            "the opportunity does not carry the order that was written: set its fields, or skip this step",
             operation="verify_write_back",
             record=snapshot.id,
         )

@@ -2,20 +2,18 @@
 
 from typing import Any
 
-from interlock.canonical.base import Canonical
 from interlock.events import Event
-from interlock.handler import operation
+from interlock.handler import parse, queue_handler
+from interlock.inbox import consume
 from interlock.timeline import Timeline
 
 
-class RecordEvent(Canonical, extra="ignore"):
-    """An EventBridge event whose detail is a canonical event."""
+@queue_handler
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Consume a batch of the timeline's queue."""
+    return consume(event, context, record)
 
-    detail: Event
 
-
-@operation
-def handler(command: RecordEvent) -> dict[str, Any]:
+def record(eventbridge_event: dict[str, Any]) -> None:
     """The same event again changes nothing."""
-    Timeline.load().record(command.detail)
-    return {"recorded": command.detail.id}
+    Timeline.load().record(parse(Event, eventbridge_event.get("detail")))

@@ -23,6 +23,9 @@ a secret.
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 
 class InterlockError(Exception):
     """The root of all; `message` says what happened and, where someone can act, what to do."""
@@ -66,9 +69,11 @@ class VendorUnavailable(TransientError):
 class VendorThrottled(TransientError):
     """Too many requests; `retry_after` is the vendor's wish in seconds, None when it gave none."""
 
-    def __init__(self, message: str, *, retry_after: float | None = None, **where) -> None:
+    def __init__(self, message: str, *, retry_after: float | None = None, **where: Any) -> None:
         self.retry_after = retry_after
-        super().__init__(message, **where)
+        # In the text too: it is all of an error that a state machine sees.
+        wish = f": try again after {math.ceil(retry_after)} s" if retry_after else ""
+        super().__init__(message + wish, **where)
 
 
 class OutcomeUnknown(TransientError):
@@ -106,6 +111,6 @@ class ContractViolation(PermanentError):
 class BusinessRuleViolation(PermanentError):
     """The record breaks rules of the business; `problems` says each one and what to fix."""
 
-    def __init__(self, problems: list[str], **where) -> None:
+    def __init__(self, problems: list[str], **where: Any) -> None:
         self.problems = problems
         super().__init__("; ".join(problems), **where)

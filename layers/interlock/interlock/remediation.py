@@ -19,12 +19,10 @@ from boto3.dynamodb.conditions import Attr, Key
 from pydantic import Field, model_validator
 
 from interlock import aws
-from interlock.canonical.base import Canonical, RecordId, Text, Timestamp
+from interlock.canonical.base import Action, Canonical, RecordId, Text, Timestamp
 from interlock.errors import BusinessRuleViolation, RecordNotFound
 from interlock.events import Event
 from interlock.settings import Settings
-
-Action = Literal["retry", "skip", "link", "compensate"]
 
 
 class ExceptionsSettings(Settings):
@@ -93,7 +91,8 @@ class BusinessException(Canonical):
         decision = self.resolutions[-1].decision
         told = decision.model_dump(exclude={"edit"}) | {"step": self.step}
         records = merge_patch(self.records, decision.edit or {})
-        return json.dumps({"remediation": told, "records": records})
+        edited = decision.edit is not None
+        return json.dumps({"remediation": told, "records": records, "edited": edited})
 
 
 class StepError(Canonical):

@@ -43,6 +43,10 @@ class Record(Canonical):
     references: dict[str, str] = {}
 
 
+# What a team may decide about a failed step.
+Action = Literal["retry", "skip", "link", "compensate"]
+
+
 class Remediation(Canonical):
     """A team's decision about a failed step, given to that step when the workflow resumes.
 
@@ -50,7 +54,7 @@ class Remediation(Canonical):
     """
 
     step: str
-    action: Literal["retry", "skip", "link", "compensate"]
+    action: Action
     by: Text
     reason: Text
     remote_id: str | None = None

@@ -9,8 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from interlock.canonical.base import Canonical, Text
-from interlock.remediation import Action
+from interlock.canonical.base import Action, Canonical, Text
 
 
 class Route(Canonical):
