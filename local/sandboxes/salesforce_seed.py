@@ -172,8 +172,8 @@ JPY_DEAL = DealSample(
 DEALS = (USD_DEAL, EUR_DEAL, JPY_DEAL)
 
 
-def populate(organization: Organization) -> None:
-    """Enter the users, the products and the three deals, none of them won yet."""
+def populate(organization: Organization, deals: tuple[DealSample, ...] = DEALS) -> None:
+    """Enter the users, the products and the deals, none of them won yet."""
     integration = {"LastName": "Interlock", "Username": "interlock@tessaline.example"}
     organization.insert("User", integration | {"IsActive": True}, id=INTEGRATION_USER)
     for login, (user_id, first, last) in SELLERS.items():
@@ -184,7 +184,7 @@ def populate(organization: Organization) -> None:
     for code, (name, family, charge_type) in PRODUCTS.items():
         fields = {"ProductCode": code, "Name": name, "Family": family, "IsActive": True}
         organization.insert("Product2", fields | {"Charge_Type__c": charge_type})
-    for deal in DEALS:
+    for deal in deals:
         create_deal(organization, deal)
 
 
@@ -210,12 +210,13 @@ def create_deal(organization: Organization, deal: DealSample, *, suffix: str = "
         "StageName": OPEN_STAGE,
         "CloseDate": closes_on.isoformat(),
         "AccountId": parent_id,
-        "CurrencyIsoCode": deal.currency,
         "Contract_Start_Date__c": _first_of_next_month(closes_on).isoformat(),
         "Contract_Term_Months__c": deal.term_months,
         "Selling_Entity__c": deal.subsidiary,
         "Payment_Terms__c": deal.payment_terms,
     }
+    if organization.schema["Opportunity"].field("CurrencyIsoCode"):
+        fields["CurrencyIsoCode"] = deal.currency
     record_id = None if suffix else deal.record_id
     opportunity_id = organization.insert("Opportunity", fields, seller, id=record_id)
     for line in deal.lines:

@@ -7,6 +7,7 @@ validation rules, flows and sharing, which each organisation makes for itself, a
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -56,7 +57,9 @@ class Organization:
     """One Salesforce organisation.
 
     `on_change` is called with each change event of a captured object once its transaction is
-    committed: an EventBridge event as an event relay sends it. It must not call the sandbox.
+    committed: an EventBridge event as an event relay sends it. It must neither call the sandbox nor
+    wait for something that does. Records may be written here (as in the user interface) while the
+    sandbox is served.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class Organization:
         self._rows: dict[str, dict[str, Fields]] = {s.name: {} for s in self.schema}
         self._numbers: Counter[str] = Counter()
         self._locks: Counter[str] = Counter()
+        self._lock = threading.RLock()
         self._commits = 0
         self._depth = 0
         self._changes: list[events.Change] = []
@@ -97,7 +101,8 @@ class Organization:
 
     def rows(self, sobject: str) -> list[Fields]:
         """Every record of an object that is not deleted, in the order of creation."""
-        return [row for row in self._rows[sobject].values() if not row["IsDeleted"]]
+        with self._lock:
+            return [row for row in self._rows[sobject].values() if not row["IsDeleted"]]
 
     def find(self, sobject: str, record_id: str | None) -> Fields | None:
         """One record with all its fields, None when it is not there."""
@@ -168,20 +173,24 @@ class Organization:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing; may be nested. Change events leave when the outermost one ends."""
-        rows = {name: dict(table) for name, table in self._rows.items()}
-        changes = len(self._changes)
-        self._depth += 1
-        try:
-            yield
-        except BaseException:
-            self._rows = rows
-            del self._changes[changes:]
-            raise
-        finally:
-            self._depth -= 1
-        if self._depth == 0:
-            self._publish()
+        """All or nothing, one thread at a time; may be nested.
+
+        Change events leave when the outermost one ends.
+        """
+        with self._lock:
+            rows = {name: dict(table) for name, table in self._rows.items()}
+            changes = len(self._changes)
+            self._depth += 1
+            try:
+                yield
+            except BaseException:
+                self._rows = rows
+                del self._changes[changes:]
+                raise
+            finally:
+                self._depth -= 1
+            if self._depth == 0:
+                self._publish()
 
     # What a save does
 

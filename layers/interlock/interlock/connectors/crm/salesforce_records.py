@@ -128,7 +128,7 @@ def opportunity(
         "owner": (row["Owner"] or {}).get("Email"),
         "modified_at": row["LastModifiedDate"],
     }
-    problems = [] if accounts else ["Opportunity.AccountId is empty"]
+    problems = [] if accounts else ["opportunity: AccountId is empty"]
     try:
         snapshot = Opportunity.model_validate(data)
     except ValidationError as error:
@@ -229,11 +229,9 @@ def _address(compound: Row | None) -> Row | None:
 
 def _domain(website: str | None) -> str | None:
     """`https://www.acme.example/about` and `acme.example` are the same company."""
-    if not website:
-        return None
-    address = website if "//" in website else f"//{website}"
+    address = (website or "").strip()
     try:
-        host = urlsplit(address.strip()).hostname
+        host = urlsplit(address if "//" in address else f"//{address}").hostname
     except ValueError:
         return None
     return host.removeprefix("www.") if host else None

@@ -1,0 +1,409 @@
+"""What every CRM adapter must do, run over HTTP against the vendor's sandbox."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from interlock.canonical import LineKind, Money, OrderStatus, WriteBack
+from interlock.connectors.crm.port import CrmPort
+from interlock.errors import (
+    ContractViolation,
+    CredentialsRejected,
+    InterlockError,
+    OutcomeUnknown,
+    RecordConflict,
+    RecordNotFound,
+    VendorThrottled,
+    VendorUnavailable,
+)
+
+from local.sandboxes.salesforce import salesforce_sandbox
+from local.sandboxes.salesforce_oauth import Authorization
+from local.sandboxes.salesforce_schema import full_id
+from local.sandboxes.salesforce_seed import (
+    CONSUMER_SECRET,
+    EUR_DEAL,
+    JPY_DEAL,
+    USD_DEAL,
+    close_won,
+    create_deal,
+    populate,
+    register_interlock,
+)
+from local.sandboxes.salesforce_store import Organization
+
+DEAL = f"salesforce:{USD_DEAL.record_id}"
+ACCOUNT = USD_DEAL.accounts[0].record_id
+PARENT = USD_DEAL.accounts[1].record_id
+ORDER = WriteBack(
+    opportunity_id=DEAL,
+    status=OrderStatus.ACCEPTED,
+    order_number="SO-1001",
+    subscription_id="sub_1001",
+    correlation_id="006Hs00000DealUIAR-1795409928089",
+)
+
+
+def sent(sandbox, method: str, path: str) -> int:
+    """How many such requests reached the sandbox's behaviour."""
+    return sum(r.method == method and path in r.path for r in sandbox.requests)
+
+
+class TestSnapshot:
+    def test_a_deal_with_lines_and_accounts(self, crm: CrmPort, organization) -> None:
+        close_won(organization, USD_DEAL.record_id)
+
+        deal = crm.get_opportunity(DEAL, hierarchy_depth=5)
+
+        assert deal.id == DEAL
+        assert deal.is_won
+        assert deal.amount == Money.of("52000.00", "USD")
+        assert (deal.subsidiary, deal.payment_terms) == ("TESSALINE-US", "NET30")
+        assert deal.term_months == 12
+        assert deal.start_date > deal.close_date
+        assert [(line.number, line.sku, line.kind, line.quantity) for line in deal.lines] == [
+            (1, "PLATFORM-ANNUAL", LineKind.RECURRING, 1),
+            (2, "SEAT-ANNUAL", LineKind.RECURRING, 25),
+            (3, "PS-IMPLEMENT", LineKind.SERVICE, 10),
+        ]
+        assert deal.lines[1].unit_price == Money.of("480.00", "USD")
+        assert Money.total((line.amount for line in deal.lines), "USD") == deal.amount
+        own, parent = deal.accounts
+        assert (own.name, own.parent_id) == ("Larkspur Robotics Inc.", parent.id)
+        assert own.domain == "larkspur-robotics.example"
+        assert own.tax_id == "98-7654321"
+        assert own.email == "billing@larkspur-robotics.example"
+        assert own.billing_address
+        assert (own.billing_address.country, own.billing_address.region) == ("US", "OR")
+        assert parent.parent_id is None
+
+    def test_a_currency_without_decimals(self, crm: CrmPort) -> None:
+        deal = crm.get_opportunity(f"salesforce:{JPY_DEAL.record_id}", hierarchy_depth=5)
+
+        assert deal.amount == Money.of(6480000, "JPY")
+        assert deal.amount.minor_units == 6480000
+        assert not deal.is_won
+
+    def test_revenue_splits_do_not_multiply_the_deal(self, crm: CrmPort, organization) -> None:
+        overlay = {"OpportunityId": EUR_DEAL.record_id, "SplitTypeId": organization.overlay_split}
+        owner = {"SplitOwnerId": organization.admin.user_id, "SplitPercentage": 100}
+        organization.insert("OpportunitySplit", overlay | owner)
+
+        deal = crm.get_opportunity(f"salesforce:{EUR_DEAL.record_id}", hierarchy_depth=5)
+
+        assert [(split.owner, split.percent) for split in deal.splits] == [
+            ("mara.osei@tessaline.example", Decimal(60)),
+            ("jonas.feld@tessaline.example", Decimal(40)),
+        ]
+        assert deal.amount == Money.of("57400.00", "EUR")
+
+    def test_a_discount_is_in_the_unit_price(self, crm: CrmPort, organization) -> None:
+        seats = organization.matching("OpportunityLineItem", "ProductCode", "SEAT-ANNUAL")[0]
+        organization.update("OpportunityLineItem", seats["Id"], {"Discount": Decimal("12.5")})
+
+        line = crm.get_opportunity(DEAL, hierarchy_depth=0).lines[1]
+
+        assert line.unit_price == Money.of("420.00", "USD")
+        assert line.amount == Money.of("10500.00", "USD")
+
+    def test_what_was_agreed_does_not_change_with_our_write_back(
+        self, crm: CrmPort, organization, clock
+    ) -> None:
+        before = crm.get_opportunity(DEAL, hierarchy_depth=5)
+        clock.move(hours=1)
+        crm.write_back(ORDER)
+        after = crm.get_opportunity(DEAL, hierarchy_depth=5)
+
+        assert after.modified_at > before.modified_at
+        assert after.agreed() == before.agreed()
+
+        organization.update("Opportunity", USD_DEAL.record_id, {"Payment_Terms__c": "NET45"})
+        assert crm.get_opportunity(DEAL, hierarchy_depth=5).agreed() != before.agreed()
+
+    def test_an_id_of_15_characters_names_the_same_deal(self, crm: CrmPort) -> None:
+        short = f"salesforce:{USD_DEAL.record_id[:15]}"
+
+        assert crm.get_opportunity(short, hierarchy_depth=0).id == DEAL
+
+
+class TestHierarchy:
+    @pytest.mark.parametrize(("depth", "accounts"), [(0, 1), (1, 2), (5, 2)])
+    def test_the_walk_ends_at_the_depth(self, crm: CrmPort, depth: int, accounts: int) -> None:
+        deal = crm.get_opportunity(DEAL, hierarchy_depth=depth)
+
+        assert len(deal.accounts) == accounts
+
+    def test_a_cycle_is_shown_once(self, crm: CrmPort, organization) -> None:
+        organization.update("Account", PARENT, {"ParentId": ACCOUNT})
+
+        deal = crm.get_opportunity(DEAL, hierarchy_depth=50)
+
+        ids = [account.id.removeprefix("salesforce:") for account in deal.accounts]
+        assert ids == [ACCOUNT, PARENT, ACCOUNT]
+
+    def test_an_account_that_is_its_own_parent(self, crm: CrmPort, organization) -> None:
+        organization.update("Account", ACCOUNT, {"ParentId": ACCOUNT})
+
+        assert len(crm.get_opportunity(DEAL, hierarchy_depth=50).accounts) == 2
+
+
+class TestIncomplete:
+    @pytest.mark.parametrize(
+        ("sobject", "changes", "problem"),
+        [
+            ("Opportunity", {"AccountId": None}, "opportunity: AccountId is empty"),
+            (
+                "Opportunity",
+                {"Contract_Start_Date__c": None},
+                "opportunity: Contract_Start_Date__c is empty",
+            ),
+            (
+                "Opportunity",
+                {"Contract_Term_Months__c": Decimal("12.5")},
+                "opportunity: Contract_Term_Months__c: ",
+            ),
+            ("Account", {"BillingCountryCode": None}, "ISO 3166 code"),
+            ("Product2", {"ProductCode": None}, "line item 1: Product2.ProductCode is empty"),
+            ("Product2", {"Charge_Type__c": "Usage"}, "choose Recurring or Service"),
+        ],
+    )
+    def test_the_field_to_fill_in_is_named(
+        self, crm: CrmPort, organization, sobject: str, changes: dict, problem: str
+    ) -> None:
+        product = organization.matching("Product2", "ProductCode", "PLATFORM-ANNUAL")[0]["Id"]
+        ids = {"Opportunity": USD_DEAL.record_id, "Account": ACCOUNT, "Product2": product}
+        organization.update(sobject, ids[sobject], changes)
+
+        with pytest.raises(ContractViolation) as violation:
+            crm.get_opportunity(DEAL, hierarchy_depth=5)
+
+        assert problem in str(violation.value)
+
+    def test_every_problem_is_named_at_once(self, crm: CrmPort, organization) -> None:
+        changes = {"Contract_Start_Date__c": None, "AccountId": None}
+        organization.update("Opportunity", USD_DEAL.record_id, changes)
+
+        with pytest.raises(ContractViolation, match=r"AccountId is empty; .*_Start_Date__c is"):
+            crm.get_opportunity(DEAL, hierarchy_depth=5)
+
+    def test_a_fraction_of_a_yen(self, crm: CrmPort, organization) -> None:
+        [line, *_] = organization.matching(
+            "OpportunityLineItem", "OpportunityId", JPY_DEAL.record_id
+        )
+        organization.update("OpportunityLineItem", line["Id"], {"UnitPrice": Decimal("0.5")})
+
+        with pytest.raises(ContractViolation, match=r"line item 1: UnitPrice: .*more decimals"):
+            crm.get_opportunity(f"salesforce:{JPY_DEAL.record_id}", hierarchy_depth=5)
+
+
+class TestWriteBack:
+    def test_it_reads_back(self, crm: CrmPort) -> None:
+        assert crm.write_back(ORDER) == ORDER
+        assert crm.read_write_back(DEAL) == ORDER
+
+    def test_a_deal_that_was_never_written_to(self, crm: CrmPort) -> None:
+        empty = {"status": None, "order_number": None, "subscription_id": None}
+        assert crm.read_write_back(DEAL) == WriteBack(
+            opportunity_id=DEAL, correlation_id=None, **empty
+        )
+
+    def test_the_same_again_and_a_cancellation(self, crm: CrmPort) -> None:
+        crm.write_back(ORDER)
+        crm.write_back(ORDER)
+        cancelled = ORDER.model_copy(
+            update={"status": OrderStatus.CANCELLED, "subscription_id": None}
+        )
+        crm.write_back(cancelled)
+
+        assert crm.read_write_back(DEAL) == cancelled
+
+    def test_an_order_belongs_to_one_deal(self, crm: CrmPort) -> None:
+        crm.write_back(ORDER)
+        other = ORDER.model_copy(update={"opportunity_id": f"salesforce:{EUR_DEAL.record_id}"})
+
+        with pytest.raises(RecordConflict):
+            crm.write_back(other)
+
+    def test_a_status_that_is_not_ours(self, crm: CrmPort, organization) -> None:
+        changes = {"Interlock_Order_Status__c": "Shipped"}
+        organization.update("Opportunity", USD_DEAL.record_id, changes)
+
+        with pytest.raises(ContractViolation, match="Interlock_Order_Status__c"):
+            crm.read_write_back(DEAL)
+
+
+def operations(crm: CrmPort, opportunity_id: str = DEAL) -> dict:
+    """Every operation of the port on one deal."""
+    order = ORDER.model_copy(update={"opportunity_id": opportunity_id})
+    return {
+        "get_opportunity": lambda: crm.get_opportunity(opportunity_id, hierarchy_depth=5),
+        "write_back": lambda: crm.write_back(order),
+        "read_write_back": lambda: crm.read_write_back(opportunity_id),
+    }
+
+
+EVERY = pytest.mark.parametrize("operation", ["get_opportunity", "write_back", "read_write_back"])
+READS = pytest.mark.parametrize("operation", ["get_opportunity", "read_write_back"])
+
+
+class TestMissing:
+    @EVERY
+    def test_a_deal_that_never_was(self, crm: CrmPort, operation: str) -> None:
+        unknown = f"salesforce:{full_id('006Hs0000099999')}"
+
+        with pytest.raises(RecordNotFound):
+            operations(crm, unknown)[operation]()
+
+    @EVERY
+    def test_a_deal_that_was_deleted(self, crm: CrmPort, organization, operation: str) -> None:
+        organization.delete("Opportunity", USD_DEAL.record_id)
+
+        with pytest.raises(RecordNotFound):
+            operations(crm)[operation]()
+
+    @EVERY
+    @pytest.mark.parametrize(
+        "wrong", ["hubspot:123", "salesforce:006", "salesforce:006Hs00000/DealUI"]
+    )
+    def test_an_id_that_is_none_of_theirs(
+        self, crm: CrmPort, sandbox, operation: str, wrong: str
+    ) -> None:
+        with pytest.raises(ContractViolation):
+            operations(crm, wrong)[operation]()
+        assert not sandbox.requests
+
+
+class TestFaults:
+    @EVERY
+    def test_too_many_requests(self, crm: CrmPort, sandbox, operation: str) -> None:
+        sandbox.fail("throttle", path="/services/data")
+
+        with pytest.raises(VendorThrottled):
+            operations(crm)[operation]()
+        operations(crm)[operation]()
+
+    @READS
+    @pytest.mark.parametrize("kind", ["unavailable", "unavailable_after_write", "lost_answer"])
+    def test_a_read_that_fails_is_unavailable(
+        self, crm: CrmPort, sandbox, operation: str, kind: str
+    ) -> None:
+        sandbox.fail(kind, path="/services/data")
+
+        with pytest.raises(VendorUnavailable):
+            operations(crm)[operation]()
+        operations(crm)[operation]()
+
+    @pytest.mark.parametrize(
+        ("kind", "applied"),
+        [("unavailable", False), ("unavailable_after_write", True), ("lost_answer", True)],
+    )
+    def test_a_write_that_may_have_been_applied(
+        self, crm: CrmPort, sandbox, kind: str, applied: bool
+    ) -> None:
+        sandbox.fail(kind, method="PATCH")
+
+        with pytest.raises(OutcomeUnknown):
+            crm.write_back(ORDER)
+
+        assert (crm.read_write_back(DEAL) == ORDER) is applied
+        crm.write_back(ORDER)
+        assert crm.read_write_back(DEAL) == ORDER
+
+    @EVERY
+    def test_an_expired_token_is_renewed_exactly_once(
+        self, crm: CrmPort, sandbox, operation: str
+    ) -> None:
+        crm.read_write_back(DEAL)
+        sandbox.fail("expired_token", path="/services/data")
+
+        operations(crm)[operation]()
+
+        assert sent(sandbox, "POST", "/services/oauth2/token") == 2
+        assert [r.status for r in sandbox.requests].count(401) == 1
+
+    @EVERY
+    def test_a_token_that_is_always_refused(self, crm: CrmPort, sandbox, operation: str) -> None:
+        sandbox.fail("expired_token", path="/services/data", times=None)
+
+        with pytest.raises(CredentialsRejected) as rejected:
+            operations(crm)[operation]()
+
+        assert rejected.value.code == "INVALID_SESSION_ID"
+        assert sent(sandbox, "POST", "/services/oauth2/token") == 2
+        assert [r.status for r in sandbox.requests].count(401) == 2
+
+    @EVERY
+    def test_a_wrong_secret(self, connect, sandbox, operation: str) -> None:
+        crm = connect(sandbox, client_secret="rotated-away")  # noqa: S106
+
+        with pytest.raises(CredentialsRejected) as rejected:
+            operations(crm)[operation]()
+
+        assert "rotated-away" not in str(rejected.value)
+        assert sent(sandbox, "GET", "/services/data") == 0
+
+    @EVERY
+    def test_no_token_because_the_vendor_is_down(
+        self, crm: CrmPort, sandbox, operation: str
+    ) -> None:
+        sandbox.fail("unavailable", path="/services/oauth2/token")
+
+        with pytest.raises(VendorUnavailable):
+            operations(crm)[operation]()
+
+    @EVERY
+    def test_no_connection_at_all(self, crm: CrmPort, sandbox, operation: str) -> None:
+        sandbox.close()
+
+        with pytest.raises(VendorUnavailable):
+            operations(crm)[operation]()
+
+    def test_a_locked_row_is_written_next_time(self, crm: CrmPort, organization) -> None:
+        organization.lock(USD_DEAL.record_id)
+
+        with pytest.raises(VendorUnavailable) as locked:
+            crm.write_back(ORDER)
+        crm.write_back(ORDER)
+
+        assert locked.value.code == "UNABLE_TO_LOCK_ROW"
+        assert crm.read_write_back(DEAL) == ORDER
+
+    @EVERY
+    def test_the_limit_of_the_day(
+        self, connect, organization, authorization, operation: str
+    ) -> None:
+        used_up = salesforce_sandbox(organization, authorization, daily_limit=0).serve()
+
+        with pytest.raises(VendorThrottled) as throttled:
+            operations(connect(used_up))[operation]()
+        used_up.close()
+
+        assert throttled.value.retry_after is None
+
+    def test_an_error_has_no_secret_and_no_body(self, crm: CrmPort, sandbox) -> None:
+        sandbox.fail("unavailable", path="/services/data")
+
+        with pytest.raises(InterlockError) as failed:
+            crm.read_write_back(DEAL)
+
+        text = repr(failed.value) + str(vars(failed.value))
+        assert CONSUMER_SECRET not in text
+        assert "The server is unavailable" not in text
+        assert failed.value.operation == "read_write_back"
+
+
+def test_an_organisation_with_one_currency(connect) -> None:
+    organization = Organization(multi_currency=False)
+    authorization = Authorization(organization)
+    register_interlock(authorization)
+    populate(organization, deals=())
+    deal_id = create_deal(organization, USD_DEAL)
+    sandbox = salesforce_sandbox(organization, authorization).serve()
+
+    deal = connect(sandbox, default_currency="USD").get_opportunity(
+        f"salesforce:{deal_id}", hierarchy_depth=5
+    )
+    sandbox.close()
+
+    assert deal.amount == Money.of("52000.00", "USD")

@@ -1,0 +1,120 @@
+"""The change events of the sandbox, and how the integration's own translation reads them."""
+
+from __future__ import annotations
+
+import pytest
+from interlock.canonical import OrderStatus, WriteBack
+from interlock.connectors.crm.salesforce_events import delivery_key, translate
+from simple_salesforce.exceptions import (
+    SalesforceGeneralError,
+)
+
+from local.sandboxes.salesforce_schema import WON_STAGE
+from local.sandboxes.salesforce_seed import (
+    USD_DEAL,
+    close_won,
+    create_deal,
+)
+from tests.contracts.crm.clients import NEW_DEAL
+
+DEAL = f"salesforce:{USD_DEAL.record_id}"
+
+
+def canonical(organization, event):
+    return translate(
+        event, connection="salesforce", organisation=organization.id, won_stages={WON_STAGE}
+    )
+
+
+def test_a_deal_that_is_won_starts_once(organization, events):
+    close_won(organization, USD_DEAL.record_id)
+
+    [event] = canonical(organization, events[0])
+
+    assert event.type == "opportunity.closed_won"
+    assert event.subject == DEAL
+    assert event.occurred_at.timestamp() * 1000 // 1 == organization.clock().timestamp() * 1000 // 1
+
+
+def test_the_echo_of_our_write_back_is_dropped(organization, events, crm):
+    close_won(organization, USD_DEAL.record_id)
+    order = {"order_number": "SO-1", "subscription_id": "sub_1", "correlation_id": "c-1"}
+    crm.write_back(WriteBack(opportunity_id=DEAL, status=OrderStatus.ACCEPTED, **order))
+
+    assert len(events) == 2
+    assert canonical(organization, events[1]) == ()
+    assert delivery_key(events[0]) != delivery_key(events[1])
+
+
+def test_a_deal_that_is_entered_starts_nothing(organization, events):
+    create_deal(organization, USD_DEAL, suffix="Two")
+
+    assert events
+    assert [canonical(organization, event) for event in events] == [()] * len(events)
+
+
+def test_won_again_after_it_was_reopened_is_another_delivery(organization, events):
+    close_won(organization, USD_DEAL.record_id)
+    organization.update("Opportunity", USD_DEAL.record_id, {"StageName": "Prospecting"})
+    close_won(organization, USD_DEAL.record_id)
+
+    assert [len(canonical(organization, event)) for event in events] == [1, 0, 1]
+    assert len({delivery_key(event) for event in events}) == 3
+
+
+def header_of(event: dict) -> dict:
+    return event["detail"]["payload"]["ChangeEventHeader"]
+
+
+def test_a_change_in_the_user_interface_has_no_origin(organization, events, clock):
+    clock.move(minutes=5)
+    close_won(organization, USD_DEAL.record_id)
+    [event] = events
+    assert event["detail-type"] == "OpportunityChangeEvent"
+    assert event["source"].startswith(f"aws.partner/salesforce.com/{organization.id}/")
+    assert event["detail"]["payload"]["StageName"] == "Closed Won"
+    header = header_of(event)
+    assert header["recordIds"] == [USD_DEAL.record_id]
+    assert (header["changeType"], header["changeOrigin"]) == ("UPDATE", "")
+    assert header["changedFields"] == ["LastModifiedDate", "LastStageChangeDate", "StageName"]
+
+
+@pytest.mark.parametrize("separator", [", ", "; "])
+def test_a_change_of_a_named_client_says_so(client, events, separator):
+    options = f"client=interlock{separator}defaultNamespace=x"
+    client.Opportunity.update(
+        USD_DEAL.record_id, {"Description": "x"}, headers={"Sforce-Call-Options": options}
+    )
+    client.Opportunity.update(USD_DEAL.record_id, {"Description": None})
+    ours, theirs = map(header_of, events)
+    assert ours["changeOrigin"] == "com/salesforce/api/rest/66.0;client=interlock"
+    assert theirs["changeOrigin"] == "com/salesforce/api/rest/66.0"
+    assert theirs["nulledFields"] == ["Description"]
+    assert ours["transactionKey"] != theirs["transactionKey"]
+    assert ours["commitNumber"] < theirs["commitNumber"]
+
+
+def test_a_change_of_a_line_item_changes_the_opportunity(client, events):
+    line = {"OpportunityId": USD_DEAL.record_id, "Quantity": 1, "UnitPrice": 9.99}
+    [product] = client.query("SELECT Id FROM Product2 WHERE ProductCode = 'PS-IMPLEMENT'")[
+        "records"
+    ]
+    client.OpportunityLineItem.create(line | {"Product2Id": product["Id"]})
+    [event] = events
+    assert event["detail"]["payload"]["Amount"] == 52009.99
+
+
+def test_a_new_and_a_deleted_opportunity(client, events):
+    created = client.Opportunity.create(NEW_DEAL)
+    client.Opportunity.delete(created["id"])
+    assert [header_of(event)["changeType"] for event in events] == ["CREATE", "DELETE"]
+    assert events[0]["detail"]["payload"]["Name"] == "New deal"
+    assert set(events[1]["detail"]["payload"]) == {"ChangeEventHeader"}
+
+
+def test_a_write_whose_answer_is_lost_was_applied_and_has_its_event(client, sandbox, events):
+    sandbox.fail("unavailable_after_write", method="PATCH")
+    with pytest.raises(SalesforceGeneralError):
+        client.Opportunity.update(USD_DEAL.record_id, {"Description": "applied"})
+    assert client.Opportunity.get(USD_DEAL.record_id)["Description"] == "applied"
+    assert len(events) == 1

@@ -1,0 +1,295 @@
+"""The Salesforce adapter over answers written down here: errors and values that are seldom seen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+from interlock.canonical import Money, OrderStatus, WriteBack
+from interlock.connections import Connection
+from interlock.connectors.crm import salesforce_records as records
+from interlock.connectors.crm.salesforce import Salesforce
+from interlock.errors import (
+    ContractViolation,
+    CredentialsRejected,
+    InterlockError,
+    OutcomeUnknown,
+    RecordConflict,
+    RecordNotFound,
+    VendorRejected,
+    VendorThrottled,
+    VendorUnavailable,
+)
+
+DEAL = "salesforce:006000000000001AAA"
+ORDER = WriteBack(
+    opportunity_id=DEAL,
+    status=OrderStatus.ACCEPTED,
+    order_number="SO-1",
+    subscription_id=None,
+    correlation_id="c-1",
+)
+LINE = {
+    "Quantity": 1.0,
+    "UnitPrice": 1.25e7,
+    "Discount": None,
+    "TotalPrice": 1.25e7,
+    "Description": None,
+    "Product2": {"Name": "Seat", "ProductCode": "SEAT", "Charge_Type__c": "Recurring"},
+}
+ROW = {
+    "Id": "006000000000001AAA",
+    "Name": "Deal",
+    "IsWon": True,
+    "Amount": 1.25e7,
+    "CurrencyIsoCode": "JPY",
+    "CloseDate": "2026-11-20",
+    "AccountId": "001000000000001AAA",
+    "Owner": {"Email": "seller@tessaline.example"},
+    "LastModifiedDate": "2026-11-20T10:11:12.000+0000",
+    "Contract_Start_Date__c": "2026-12-01",
+    "Contract_Term_Months__c": 12.0,
+    "Selling_Entity__c": "TESSALINE-JP",
+    "Payment_Terms__c": "NET30",
+    "OpportunityLineItems": {"totalSize": 1, "done": True, "records": [LINE]},
+}
+ACCOUNT = {
+    "Id": "001000000000001AAA",
+    "Name": "Hoshimi Seiki KK",
+    "ParentId": None,
+    "Website": None,
+    "BillingAddress": None,
+    "Tax_Id__c": None,
+    "Billing_Email__c": None,
+}
+
+Answer = Callable[[httpx.Request], httpx.Response]
+
+
+def adapter(answer: Answer) -> Salesforce:
+    """An adapter whose requests get these answers; tokens are always given."""
+
+    class OfflineConnection(Connection):
+        """A connection whose secret needs no Secrets Manager."""
+
+        def secret(self) -> dict[str, str]:
+            """Any secret does."""
+            return {"client_id": "id", "client_secret": "secret"}
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/services/oauth2/token":
+            return httpx.Response(200, json={"access_token": "token"})
+        return answer(request)
+
+    connection = OfflineConnection(
+        name="salesforce",
+        vendor="salesforce",
+        base_url="https://tessaline.my.salesforce.com",
+        secret_id="unused",  # noqa: S106
+    )
+    return Salesforce(connection, transport=httpx.MockTransport(respond))
+
+
+def records_answer(*rows: dict[str, Any]) -> httpx.Response:
+    page = {"totalSize": len(rows), "done": True, "records": list(rows)}
+    return httpx.Response(200, json=page)
+
+
+def by_object(**rows: httpx.Response) -> Answer:
+    """Answers to queries by the object they select from."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        source = request.url.params["q"].split(" FROM ")[-1].split()[0]
+        return rows[source]
+
+    return answer
+
+
+def refusal(status: int, code: str) -> httpx.Response:
+    return httpx.Response(status, json=[{"message": "private detail", "errorCode": code}])
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "read", "write"),
+    [
+        (400, "UNABLE_TO_LOCK_ROW", VendorUnavailable, VendorUnavailable),
+        (500, "UNABLE_TO_LOCK_ROW", VendorUnavailable, VendorUnavailable),
+        (400, "QUERY_TIMEOUT", VendorUnavailable, VendorUnavailable),
+        (403, "REQUEST_LIMIT_EXCEEDED", VendorThrottled, VendorThrottled),
+        (503, "REQUEST_LIMIT_EXCEEDED", VendorThrottled, VendorThrottled),
+        (401, "INVALID_SESSION_ID", CredentialsRejected, CredentialsRejected),
+        (403, "API_DISABLED_FOR_ORG", CredentialsRejected, CredentialsRejected),
+        (400, "INSUFFICIENT_ACCESS_OR_READONLY", CredentialsRejected, CredentialsRejected),
+        (400, "INVALID_FIELD_FOR_INSERT_UPDATE", CredentialsRejected, CredentialsRejected),
+        (400, "INVALID_FIELD", VendorRejected, VendorRejected),
+        (400, "FIELD_CUSTOM_VALIDATION_EXCEPTION", VendorRejected, VendorRejected),
+        (404, "NOT_FOUND", RecordNotFound, RecordNotFound),
+        (400, "ENTITY_IS_DELETED", RecordNotFound, RecordNotFound),
+        (400, "DUPLICATE_VALUE", RecordConflict, RecordConflict),
+        (500, "UNKNOWN_EXCEPTION", VendorUnavailable, OutcomeUnknown),
+        (503, "SERVER_UNAVAILABLE", VendorUnavailable, OutcomeUnknown),
+    ],
+)
+def test_status_and_code_to_error(
+    status: int, code: str, read: type[InterlockError], write: type[InterlockError]
+) -> None:
+    crm = adapter(lambda request: refusal(status, code))
+
+    with pytest.raises(InterlockError) as failed_read:
+        crm.read_write_back(DEAL)
+    with pytest.raises(InterlockError) as failed_write:
+        crm.write_back(ORDER)
+
+    assert (type(failed_read.value), type(failed_write.value)) == (read, write)
+    assert (failed_write.value.status, failed_write.value.code) == (status, code)
+    assert "private detail" not in str(failed_write.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (httpx.Response(502, text="<html>Bad gateway</html>"), VendorUnavailable),
+        (httpx.Response(403, text="<html>Forbidden</html>"), CredentialsRejected),
+        (httpx.Response(200, text="<html>Log in</html>"), ContractViolation),
+        (httpx.Response(200, json=[1, 2]), ContractViolation),
+        (httpx.Response(200, json={"records": None}), ContractViolation),
+    ],
+)
+def test_an_answer_that_is_not_the_vendors(
+    answer: httpx.Response, error: type[InterlockError]
+) -> None:
+    with pytest.raises(error):
+        adapter(lambda request: answer).read_write_back(DEAL)
+
+
+def test_a_write_is_marked_as_ours_and_names_each_field() -> None:
+    requests = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return httpx.Response(204)
+
+    adapter(answer).write_back(ORDER)
+
+    [request] = requests
+    assert request.url.path == "/services/data/v66.0/sobjects/Opportunity/006000000000001AAA"
+    assert request.headers["Sforce-Call-Options"] == "client=interlock"
+    assert json.loads(request.content) == {
+        "Interlock_Order_Status__c": "accepted",
+        "Interlock_Order_Number__c": "SO-1",
+        "Interlock_Subscription__c": None,
+        "Interlock_Correlation__c": "c-1",
+    }
+
+
+def test_large_numbers_in_scientific_notation_stay_exact() -> None:
+    text = json.dumps(ROW).replace("12500000.0", "1.25E7")
+    assert "1.25E7" in text
+    page = f'{{"totalSize": 1, "done": true, "records": [{text}]}}'
+    crm = adapter(
+        by_object(
+            Opportunity=httpx.Response(200, text=page),
+            OpportunitySplit=records_answer(),
+            Account=records_answer(ACCOUNT),
+        )
+    )
+
+    deal = crm.get_opportunity(DEAL, hierarchy_depth=1)
+
+    assert deal.amount == Money.of("12500000", "JPY")
+    assert str(deal.lines[0].quantity) == "1"
+    assert deal.lines[0].description == "Seat"
+    assert deal.accounts[0].billing_address is None
+
+
+def test_an_organisation_without_splits() -> None:
+    rows = {"Opportunity": records_answer(ROW), "Account": records_answer(ACCOUNT)}
+    disabled = by_object(OpportunitySplit=refusal(400, "INVALID_TYPE"), **rows)
+    broken = by_object(OpportunitySplit=refusal(400, "INVALID_FIELD"), **rows)
+
+    assert adapter(disabled).get_opportunity(DEAL, hierarchy_depth=1).splits == ()
+    with pytest.raises(VendorRejected):
+        adapter(broken).get_opportunity(DEAL, hierarchy_depth=1)
+
+
+def test_an_account_that_the_user_may_not_see() -> None:
+    parent = ACCOUNT | {"ParentId": "001000000000002AAA"}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        query = request.url.params["q"]
+        if "FROM Opportunity WHERE" in query:
+            return records_answer(ROW)
+        return records_answer(parent) if "000000000001AAA'" in query else records_answer()
+
+    with pytest.raises(ContractViolation, match="share it"):
+        adapter(answer).get_opportunity(DEAL, hierarchy_depth=3)
+
+
+@pytest.mark.parametrize(
+    ("website", "domain"),
+    [
+        ("https://www.Acme.example/about", "acme.example"),
+        ("acme.example", "acme.example"),
+        ("http://shop.acme.example:8080", "shop.acme.example"),
+        (" www.acme.example ", "acme.example"),
+        ("https://[broken", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_the_domain_of_a_web_site(website: str | None, domain: str | None) -> None:
+    assert records._domain(website) == domain
+
+
+@pytest.mark.parametrize(
+    ("country_code", "country", "expected"),
+    [("DE", "Germany", "DE"), (None, "de", "DE"), (None, "Germany", None), (None, None, None)],
+)
+def test_the_country_of_an_address(
+    country_code: str | None, country: str | None, expected: str | None
+) -> None:
+    address = {
+        "street": "Speicherallee 7",
+        "city": "Hamburg",
+        "state": None,
+        "stateCode": None,
+        "postalCode": "20457",
+        "country": country,
+        "countryCode": country_code,
+    }
+    crm = adapter(
+        by_object(
+            Opportunity=records_answer(ROW),
+            OpportunitySplit=records_answer(),
+            Account=records_answer(ACCOUNT | {"BillingAddress": address}),
+        )
+    )
+
+    if expected is None:
+        with pytest.raises(ContractViolation, match=r"BillingAddress: .*ISO 3166"):
+            crm.get_opportunity(DEAL, hierarchy_depth=1)
+    else:
+        found = crm.get_opportunity(DEAL, hierarchy_depth=1).account.billing_address
+        assert found
+        assert found.country == expected
+
+
+def test_a_discount_that_does_not_divide_is_rounded_to_the_currency() -> None:
+    discounted = LINE | {"Quantity": 3.0, "Discount": 10.0, "TotalPrice": 1000.0}
+    lines = {"totalSize": 1, "done": True, "records": [discounted]}
+    crm = adapter(
+        by_object(
+            Opportunity=records_answer(ROW | {"OpportunityLineItems": lines}),
+            OpportunitySplit=records_answer(),
+            Account=records_answer(ACCOUNT),
+        )
+    )
+
+    [line] = crm.get_opportunity(DEAL, hierarchy_depth=1).lines
+
+    assert line.unit_price.amount == Decimal(333)
+    assert line.amount.amount == Decimal(1000)
