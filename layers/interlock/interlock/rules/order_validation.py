@@ -23,6 +23,7 @@ def validate(
         *_splits(opportunity),
         *_products(opportunity, context, catalogue),
         *_terms(opportunity, context),
+        *_payer(opportunity, bill_to),
     ]
     if problems:
         raise BusinessRuleViolation(problems, operation="validate_order", record=opportunity.id)
@@ -117,3 +118,10 @@ def _terms(opportunity: Opportunity, context: OrderContext) -> Iterator[str]:
         )
     if context.credit_hold:
         yield f"the customer is on credit hold ({context.credit_hold}): ask Finance to release it"
+
+
+def _payer(opportunity: Opportunity, bill_to: str) -> Iterator[str]:
+    payer = next(account for account in opportunity.accounts if account.id == bill_to)
+    recurring = any(line.kind == LineKind.RECURRING for line in opportunity.lines)
+    if recurring and not payer.email:
+        yield f"{payer.name} has no billing e-mail to send invoices to: enter one in the CRM"
