@@ -206,8 +206,10 @@ class WorkerThread(threading.Thread):
         clock.enter_work()
         try:
             super().run()
-        except ClockStopped:
-            pass
+        except (ClockStopped, Exception):
+            # What fails while the cloud closes fails because it closes.
+            if not clock.stopped:
+                raise
         finally:
             clock.end_work()
             self._finished.set()
