@@ -1,0 +1,157 @@
+"""Everything on one machine: the local cloud from the real template, the real ERP, the sandboxes.
+
+    with LocalEnvironment(progress=print) as environment:
+        close_won(environment.organization, USD_DEAL.record_id)
+        environment.cloud.run_until(...)
+
+AWS is moto in this process; functions are processes of their own; Tryton is a process of its own.
+Nothing outlives the environment but the cached database of the ERP.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self
+
+from local.cloud import LocalCloud
+from local.sandboxes import stripe
+from local.sandboxes.salesforce import salesforce_sandbox
+from local.sandboxes.salesforce_oauth import Authorization
+from local.sandboxes.salesforce_seed import (
+    CONSUMER_KEY,
+    CONSUMER_SECRET,
+    populate,
+    register_interlock,
+)
+from local.sandboxes.salesforce_store import ORGANIZATION_ID, Organization
+from local.sandboxes.zendesk import zendesk_sandbox
+from local.tryton.database import build_database
+from local.tryton.server import TrytonServer
+
+ROOT = Path(__file__).parents[1]
+STATE = ROOT / ".interlock"
+
+ZENDESK_CLIENT = {"client_id": "interlock", "client_secret": "sandbox"}
+
+Progress = Callable[[str], None]
+
+
+class LocalEnvironment:
+    """The whole application with its systems, running.
+
+    `cloud`, `tryton`, `organization` (the CRM's records), and the sandboxes `salesforce`, `stripe`
+    and `zendesk` are its parts. `progress` is told each step of starting. With `virtual_time` the
+    cloud's clock jumps over waits, and the sandboxes' limits are out of the way of many tests.
+    """
+
+    def __init__(
+        self, *, virtual_time: bool = False, progress: Progress = lambda step: None, port: int = 0
+    ) -> None:
+        self._stack = ExitStack()
+        self._progress = progress
+        try:
+            self._start(virtual_time, port)
+        except BaseException:
+            self._stack.close()
+            raise
+
+    def _start(self, virtual_time: bool, port: int) -> None:
+        self._start_sandboxes(unlimited=virtual_time)
+        self.tryton = self._start_tryton()
+        self._progress("the cloud, from template.yaml")
+        self.cloud = LocalCloud(
+            ROOT, parameters=self._parameters(), port=port, virtual_time=virtual_time
+        )
+        self._stack.callback(self.cloud.close)
+        self._set_secrets()
+        self.organization.on_change = self.publish
+        self._progress("ready")
+
+    def _start_sandboxes(self, *, unlimited: bool) -> None:
+        self._progress("the sandboxes of Salesforce, Stripe and Zendesk")
+        self.organization = Organization()
+        authorization = Authorization(self.organization)
+        register_interlock(authorization)
+        populate(self.organization)
+        self.salesforce = salesforce_sandbox(self.organization, authorization)
+        limits = {"requests_per_second": 100_000} if unlimited else {}
+        self.stripe = stripe.create(**limits)
+        stripe.seed(self.stripe)
+        limits = {"requests_per_minute": 10**9, "ticket_updates_per_minute": 10**9}
+        self.zendesk = zendesk_sandbox(**ZENDESK_CLIENT, **(limits if unlimited else {}))
+        for sandbox in (self.salesforce, self.stripe, self.zendesk):
+            sandbox.serve()
+            self._stack.callback(sandbox.close)
+
+    def _start_tryton(self) -> TrytonServer:
+        """A copy of the built database: what happened in an earlier environment is forgotten."""
+        built = build_database(
+            STATE / "tryton", lambda step: self._progress(f"Tryton, once: {step}")
+        )
+        self._progress("Tryton, the ERP")
+        directory = Path(tempfile.mkdtemp(prefix="interlock-erp-"))
+        self._stack.callback(shutil.rmtree, directory, ignore_errors=True)
+        server = TrytonServer(built.copy_to(directory))
+        server.start()
+        self._stack.callback(server.stop)
+        return server
+
+    def _parameters(self) -> dict[str, str]:
+        return {
+            "SalesforceOrganisation": ORGANIZATION_ID,
+            "CrmBaseUrl": self.salesforce.url,
+            "ErpBaseUrl": self.tryton.url,
+            "BillingBaseUrl": self.stripe.url,
+            "SupportBaseUrl": self.zendesk.url,
+        }
+
+    def _set_secrets(self) -> None:
+        secrets = {
+            "CrmSecret": {"client_id": CONSUMER_KEY, "client_secret": CONSUMER_SECRET},
+            "ErpSecret": {"key": self.tryton.key()},
+            "BillingSecret": {"api_key": stripe.API_KEY},
+            "SupportSecret": ZENDESK_CLIENT,
+        }
+        for name, value in secrets.items():
+            self.cloud.client("secretsmanager").put_secret_value(
+                SecretId=self.cloud.resources[name], SecretString=json.dumps(value)
+            )
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Where each part answers, for a person."""
+        return {
+            "AWS (AWS_ENDPOINT_URL)": self.cloud.url,
+            "Tryton": self.tryton.url,
+            "Salesforce sandbox": self.salesforce.url,
+            "Stripe sandbox": self.stripe.url,
+            "Zendesk sandbox": self.zendesk.url,
+        }
+
+    def publish(self, event: dict[str, Any]) -> None:
+        """Put a partner event onto Salesforce's bus, as its event relay does."""
+        self.cloud.client("events").put_events(
+            Entries=[
+                {
+                    "EventBusName": self.cloud.resources["SalesforceBus"],
+                    "Source": event["source"],
+                    "DetailType": event["detail-type"],
+                    "Detail": json.dumps(event["detail"]),
+                }
+            ]
+        )
+
+    def close(self) -> None:
+        """End every process, thread and server."""
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
