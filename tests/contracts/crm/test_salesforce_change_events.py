@@ -42,6 +42,7 @@ def test_the_echo_of_our_write_back_is_dropped(organization, events, crm):
     crm.write_back(WriteBack(opportunity_id=DEAL, status=OrderStatus.ACCEPTED, **order))
 
     assert len(events) == 2
+    assert header_of(events[1])["changeOrigin"].endswith(";client=interlock")
     assert canonical(organization, events[1]) == ()
     assert delivery_key(events[0]) != delivery_key(events[1])
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -204,16 +206,21 @@ def test_describe(client):
         client.Colour__c.describe()
 
 
-def test_writes_at_the_same_time_do_not_undo_each_other(client, organization):
-    def fail(number: int) -> None:
-        with pytest.raises(SalesforceError):
-            organization.insert("Account", {"Website": f"nameless-{number}.example"})
+def test_a_transaction_that_fails_does_not_undo_the_write_of_another_thread(organization):
+    begun, give_up = threading.Event(), threading.Event()
 
-    with ThreadPoolExecutor(8) as pool:
-        failures = [pool.submit(fail, number) for number in range(100)]
-        names = [f"Account {number}" for number in range(100)]
-        made = [pool.submit(organization.insert, "Account", {"Name": name}) for name in names]
-        ids = {future.result() for future in made}
-        assert all(future.result() is None for future in failures)
-    assert len(ids) == 100
-    assert ids <= {row["Id"] for row in organization.rows("Account")}
+    def fail() -> None:
+        with suppress(SalesforceError), organization.transaction():
+            begun.set()
+            give_up.wait(5)
+            raise SalesforceError(400, "UNKNOWN_EXCEPTION", "gives up")
+
+    with ThreadPoolExecutor(2) as pool:
+        failure = pool.submit(fail)
+        assert begun.wait(5)
+        write = pool.submit(organization.insert, "Account", {"Name": "Written meanwhile"})
+        with suppress(TimeoutError):
+            write.result(timeout=0.05)
+        give_up.set()
+        failure.result()
+        assert organization.find("Account", write.result())
