@@ -85,10 +85,16 @@ class TestSnapshot:
         assert deal.amount.minor_units == 6480000
         assert not deal.is_won
 
-    def test_revenue_splits_do_not_multiply_the_deal(self, crm: CrmPort, organization) -> None:
-        overlay = {"OpportunityId": EUR_DEAL.record_id, "SplitTypeId": organization.overlay_split}
-        owner = {"SplitOwnerId": organization.admin.user_id, "SplitPercentage": 100}
-        organization.insert("OpportunitySplit", overlay | owner)
+    def test_revenue_splits_do_not_multiply_the_deal(
+        self, crm: CrmPort, organization, clock
+    ) -> None:
+        clock.move(hours=1)
+        other_type = {"DeveloperName": "Margin", "IsTotalValidated": True}
+        other_revenue = organization.insert("OpportunitySplitType", other_type)
+        split = {"OpportunityId": EUR_DEAL.record_id, "SplitPercentage": 100}
+        split["SplitOwnerId"] = organization.admin.user_id
+        for split_type in (organization.overlay_split, other_revenue):
+            organization.insert("OpportunitySplit", split | {"SplitTypeId": split_type})
 
         deal = crm.get_opportunity(f"salesforce:{EUR_DEAL.record_id}", hierarchy_depth=5)
 

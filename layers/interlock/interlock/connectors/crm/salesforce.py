@@ -103,8 +103,9 @@ class Salesforce:
     def get_opportunity(self, opportunity_id: str, *, hierarchy_depth: int) -> Opportunity:
         """The deal with its lines, read in one query, and its accounts, read one by one.
 
-        An amount is what Salesforce computed: quantity times sales price less discount. Only
-        splits of a type that must add up to 100 % count; an organisation without splits has none.
+        An amount is what Salesforce computed: quantity times sales price less discount. The splits
+        are those of the oldest split type that must add up to 100 %, which is Salesforce's own
+        revenue split; an organisation without splits has none.
         Raises RecordNotFound, and ContractViolation that names every field to fill in.
         """
         record_id = self._record_id(opportunity_id)
@@ -203,14 +204,15 @@ class Salesforce:
         query = (
             f"SELECT {', '.join(records.SPLIT_FIELDS)} FROM OpportunitySplit"
             f" WHERE OpportunityId = '{record_id}' AND SplitType.IsTotalValidated = TRUE"
-            " ORDER BY CreatedDate, Id"
+            " ORDER BY SplitType.CreatedDate, CreatedDate, Id"
         )
         try:
-            return self._query(query, operation="get_opportunity", record=record_id)
+            rows = self._query(query, operation="get_opportunity", record=record_id)
         except VendorRejected as error:
             if error.code == "INVALID_TYPE":  # opportunity splits are not enabled there
                 return []
             raise
+        return [row for row in rows if row["SplitTypeId"] == rows[0]["SplitTypeId"]]
 
     def _query(self, query: str, *, operation: str, record: str) -> list[dict[str, Any]]:
         page = self._get(f"{self._base}/query", operation, record, params={"q": query})

@@ -57,7 +57,7 @@ ACCOUNT_FIELDS = (
     "Tax_Id__c",
     "Billing_Email__c",
 )
-SPLIT_FIELDS = ("SplitOwner.Email", "SplitPercentage")
+SPLIT_FIELDS = ("SplitTypeId", "SplitOwner.Email", "SplitPercentage")
 WRITE_BACK_FIELDS = (
     "Interlock_Order_Status__c",
     "Interlock_Order_Number__c",
