@@ -1,0 +1,45 @@
+# make demo   the main job, end to end on this machine     make test   the tests
+# Each does all its set-up. Needs Python 3.11 or newer, make, and a package index.
+
+PYTHON ?= python3
+BIN := .venv/bin
+export SAM_CLI_TELEMETRY := 0
+
+.PHONY: help demo test test-slow lint pictures clean
+
+help:
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: .venv/local ## run lead to order from the real template into a real ERP
+	$(BIN)/interlock demo
+
+test: .venv/test ## the tests: minutes
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: .venv/test ## the slower tests: sam build
+	$(BIN)/python -m pytest -m slow
+
+lint: .venv/test ## style, and the direction of dependencies
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+pictures: .venv/local ## draw the state machines again, after a change of a definition
+	$(BIN)/python -m local.pictures
+
+clean: ## forget the environment, what was built, and the ERP's database
+	rm -rf .venv .aws-sam .interlock
+
+.venv/python: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Interlock needs Python 3.11 or newer; name one with: make PYTHON=python3.13 ...")'
+	@echo "Setting up .venv (once)"
+	@$(PYTHON) -m venv --clear .venv
+	@touch $@
+
+.venv/local: .venv/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[local]'
+	@touch $@
+
+.venv/test: .venv/local
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[local,test]'
+	@touch $@
