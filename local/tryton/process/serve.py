@@ -16,6 +16,7 @@ import time
 
 import waitress
 from trytond.application import app
+from trytond.backend import Database
 
 PARENT_CHECK_SECONDS = 1.0
 
@@ -33,6 +34,9 @@ def end_with(parent: int) -> None:
 def main() -> None:
     port, parent = int(sys.argv[1]), int(sys.argv[2])
     threading.Thread(target=end_with, args=(parent,), daemon=True).start()
+    name = os.environ["TRYTOND_DATABASE_NAMES"]
+    if not Database(name).connect().test():
+        sys.exit(f"{name} is no database of Tryton")
     server = waitress.create_server(app, host="127.0.0.1", port=port, threads=1)
     print(server.effective_port, flush=True)
     server.run()

@@ -65,6 +65,14 @@ class TrytonUnderTest:
         connection = LocalConnection(name="tryton", vendor="tryton", **address)
         return Tryton(connection, transport=self._transport)
 
+    def kill(self) -> None:
+        """The ERP is gone, without a word."""
+        self._server.kill()
+
+    def start(self) -> None:
+        """The ERP is back, at the same address."""
+        self._server.start()
+
     def close(self) -> None:
         """Close the network connections."""
         self._transport.close()

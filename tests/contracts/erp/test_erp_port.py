@@ -18,6 +18,7 @@ from interlock.errors import (
     RecordConflict,
     RecordNotFound,
     VendorRejected,
+    VendorUnavailable,
 )
 
 SUBSIDIARIES = ("TESSALINE-US", "TESSALINE-DE", "TESSALINE-JP")
@@ -448,3 +449,18 @@ def test_a_wrong_key_is_said(erp, call: Call):
     with pytest.raises(CredentialsRejected) as caught:
         call(erp.connect("wrong-key"))
     assert "wrong-key" not in str(caught.value)
+
+
+def test_an_erp_that_is_gone_is_unavailable_until_it_is_back(erp, customer):
+    wanted = order()
+    erp.kill()
+    try:
+        with pytest.raises(VendorUnavailable):
+            erp.port.find_order(wanted.id)
+        with pytest.raises(VendorUnavailable):
+            erp.port.create_order(wanted, customer_remote_id=customer)
+    finally:
+        erp.start()
+    assert erp.port.find_order(wanted.id) is None
+    entered = erp.port.create_order(wanted, customer_remote_id=customer)
+    assert erp.port.find_order(wanted.id) == entered
