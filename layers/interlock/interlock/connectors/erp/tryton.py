@@ -327,7 +327,7 @@ class Tryton:
     def get_project(self, remote_id: str) -> Project:
         """A project in any status."""
         work = self._rest.read("project.work", remote_id, mapping.PROJECT_FIELDS)
-        return mapping.project(work)
+        return mapping.project(work, self._name)
 
     def find_project(self, order_id: str) -> Project | None:
         """The project that carries the order's id in its name and is not complete."""
@@ -342,7 +342,7 @@ class Tryton:
         )
         if len(found) > 1:
             raise _several("projects", order_id, found)
-        return mapping.project(found[0]) if found else None
+        return mapping.project(found[0], self._name) if found else None
 
     def create_project(self, order: Order, *, customer_remote_id: str) -> Project:
         """Open a project of the customer with a task per services line."""
@@ -372,7 +372,7 @@ class Tryton:
             tasks = [task["id"] for task in work["children"]]
             values = {**done, "children": [["write", tasks, done]]} if tasks else done
             work = self._rest.write("project.work", remote_id, values, mapping.PROJECT_FIELDS)
-        return mapping.project(work)
+        return mapping.project(work, self._name)
 
 
 def _other_attempt(order: Order) -> OutcomeUnknown:

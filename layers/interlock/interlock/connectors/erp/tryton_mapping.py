@@ -299,12 +299,13 @@ def is_closed(work: dict[str, Any]) -> bool:
     return (work["progress"] or 0) >= 1
 
 
-def project(work: dict[str, Any]) -> Project:
+def project(work: dict[str, Any], connection: str) -> Project:
     """Raises ContractViolation for a project that the integration did not open."""
     order_id = work["name"].removeprefix(PROJECT_NAME)
     try:
         return Project(
             id=order_id,
+            references={connection: str(work["id"])},
             remote_id=str(work["id"]),
             number=work["number"],
             status="closed" if is_closed(work) else "open",
