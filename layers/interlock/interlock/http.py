@@ -31,9 +31,9 @@ class ErrorTable:
 
     `code` reads the vendor's own error code from an answer ("" when it has none); `errors` maps
     (status, code), or (status, "") for any code, to an error. What the table does not know: 401
-    and 403 CredentialsRejected, 404 RecordNotFound, 429 VendorThrottled, other 4xx VendorRejected,
-    and 5xx OutcomeUnknown for a write, VendorUnavailable for a read. `request_id` is the header
-    that carries the vendor's request id.
+    and 403 CredentialsRejected, 404 RecordNotFound, 429 VendorThrottled, anything else below 500
+    VendorRejected (a redirect too: the base address is wrong), and 5xx OutcomeUnknown for a write,
+    VendorUnavailable for a read. `request_id` is the header that carries the vendor's request id.
     """
 
     code: Callable[[httpx.Response], str]
@@ -113,7 +113,7 @@ class VendorClient:
         write: bool | None = None,
         **request: Any,
     ) -> httpx.Response:
-        """Send one request; returns an answer below 400.
+        """Send one request; returns a successful answer (2xx).
 
         `operation` and `record` name the call in errors. `write` says whether the call may change
         something there: any method but GET, unless told.
@@ -127,7 +127,7 @@ class VendorClient:
         except httpx.TransportError as error:
             failure = OutcomeUnknown if write else VendorUnavailable
             raise failure(f"did not answer ({type(error).__name__})", **where) from None
-        if response.status_code < 400:
+        if response.is_success:
             return response
         raise self._failure(response, write=write, where=where)
 
