@@ -22,7 +22,8 @@ def handler(command: VerifyWriteBack) -> WriteBack:
     written = crm.read_write_back(snapshot.id)
     if written != command.write_back:
         raise RecordConflict(
-            "the opportunity does not carry the order that was written: set its fields, or skip this step",
+            "the opportunity does not carry the order that was written: set its fields and retry,"
+            " or skip this step",
             operation="verify_write_back",
             record=snapshot.id,
         )

@@ -237,7 +237,6 @@ def test_organization_that_is_refused_for_another_reason_is_an_error() -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        httpx.Response(302, headers={"Location": "https://acme.zendesk.com/access"}),
         httpx.Response(200, text="<html>Log in</html>"),
         httpx.Response(200, json={"ticket": TICKET | {"subject": ""}, "users": USERS}),
     ],
@@ -245,6 +244,13 @@ def test_organization_that_is_refused_for_another_reason_is_an_error() -> None:
 def test_answer_of_another_shape(answer: httpx.Response) -> None:
     with pytest.raises(ContractViolation):
         zendesk(lambda request: answer).get_task("7")
+
+
+def test_redirect_means_a_wrong_base_address() -> None:
+    moved = httpx.Response(302, headers={"Location": "https://acme.zendesk.com/access"})
+
+    with pytest.raises(VendorRejected):
+        zendesk(lambda request: moved).get_task("7")
 
 
 def test_ticket_whose_requester_is_gone_can_be_read() -> None:
