@@ -43,7 +43,6 @@ from local.cloud.names import ACCOUNT, REGION
 
 MOTO_SETTINGS: dict[str, Any] = {
     "core": {"mock_credentials": False, "reset_boto3_session": False},
-    "iam": {"load_aws_managed_policies": True},
     "lambda": {"use_docker": False},
     "stepfunctions": {"execute_state_machine": True},
 }

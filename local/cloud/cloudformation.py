@@ -1,5 +1,6 @@
 """Corrections of moto's CloudFormation, and the resource types it lacks."""
 
+import functools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,7 @@ import moto.events.models as events_models
 import moto.iam.models as iam_models
 from moto.cloudformation.models import cloudformation_backends
 from moto.core.common_models import CloudFormationModel
+from moto.iam.aws_managed_policies import aws_managed_policies_data
 
 from local.cloud.corrections import Corrections
 from local.cloud.names import ACCOUNT, REGION
@@ -132,10 +134,13 @@ def know_missing_types(corrections: Corrections, client: Callable[[str], Any]) -
     corrections.replace(parsing, "get_name_type_map", lambda: names)
 
 
-def refer_to_buses_and_layers(corrections: Corrections) -> None:
-    """Ref to an event bus or a layer version gives moto's object instead of a name or an ARN."""
+def refer_by_name_or_arn(corrections: Corrections) -> None:
+    """Ref to an event bus, an archive or a layer version gives moto's object."""
     corrections.replace(
         events_models.EventBus, "physical_resource_id", property(lambda bus: bus.name)
+    )
+    corrections.replace(
+        events_models.Archive, "physical_resource_id", property(lambda archive: archive.name)
     )
     corrections.replace(
         lambda_models.LayerVersion, "physical_resource_id", property(lambda layer: layer.arn)
@@ -173,16 +178,29 @@ def create_partner_buses(corrections: Corrections) -> None:
     corrections.replace(backend_class, "_normalize_event_bus_arn", bus_name)
 
 
+@functools.cache
+def aws_managed_policies() -> dict[str, Any]:
+    """moto's copy of AWS's managed policies, by name."""
+    return json.loads(aws_managed_policies_data)
+
+
 def attach_managed_policies(corrections: Corrections) -> None:
-    """A role ignores its ManagedPolicyArns, so that it lacks what SAM grants for queues."""
+    """A role ignores its ManagedPolicyArns, so that it lacks what SAM grants for queues; moto would
+    load all of AWS's managed policies or none."""
     create_role = iam_models.Role.create_from_cloudformation_json.__func__
 
     def create(
         cls: Any, name: str, resource: dict[str, Any], account: str, region: str, **rest: Any
     ) -> Any:
         role = create_role(cls, name, resource, account, region, **rest)
+        backend = iam_models.iam_backends[account]["aws"]
         for policy_arn in resource["Properties"].get("ManagedPolicyArns", []):
-            iam_models.iam_backends[account]["aws"].attach_role_policy(policy_arn, role.name)
+            if policy_arn not in backend.managed_policies:
+                policy_name = policy_arn.split("/")[-1]
+                backend.managed_policies[policy_arn] = iam_models.AWSManagedPolicy.from_data(
+                    policy_name, account, region, aws_managed_policies()[policy_name]
+                )
+            backend.attach_role_policy(policy_arn, role.name)
         return role
 
     corrections.replace(iam_models.Role, "create_from_cloudformation_json", classmethod(create))
@@ -207,7 +225,7 @@ def keep_dead_letter_queues_of_functions(corrections: Corrections) -> None:
 def correct(corrections: Corrections, client: Callable[[str], Any]) -> None:
     """Apply every correction; `client` gives an in-process boto3 client of a service."""
     know_missing_types(corrections, client)
-    refer_to_buses_and_layers(corrections)
+    refer_by_name_or_arn(corrections)
     accept_archive_patterns(corrections)
     create_partner_buses(corrections)
     attach_managed_policies(corrections)
