@@ -22,12 +22,15 @@ _BY_EXPONENT = {
     3: "BHD IQD JOD KWD LYD OMR TND",
     4: "CLF UYW",
 }
+# In major units. Beyond it is a mistake, and below it arithmetic is exact.
+_LIMIT = Decimal(10) ** 18
+
 EXPONENTS = {code: exp for exp, codes in _BY_EXPONENT.items() for code in codes.split()}
 
 
 def _known(code: str) -> str:
     if code not in EXPONENTS:
-        raise ValueError(f"{code!r} is not an active ISO 4217 currency code")
+        raise ValueError("not an active ISO 4217 currency code")
     return code
 
 
@@ -54,12 +57,13 @@ class Money(BaseModel):
 
     @model_validator(mode="after")
     def _expressible(self) -> Money:
-        if not self.amount.is_finite():
-            raise ValueError("money is a finite amount")
-        if self.amount != self.amount.quantize(self.quantum):
-            raise ValueError(f"{self.amount} has more decimals than {self.currency} has")
-        # One spelling per amount (12.5 and 12.50 are equal), so that hashes of payloads agree.
-        object.__setattr__(self, "amount", self.amount.quantize(self.quantum))
+        if not self.amount.is_finite() or abs(self.amount) >= _LIMIT:
+            raise ValueError("money is a finite amount below 10^18")
+        # One spelling per amount (12.5 is 12.50 and -0 is 0), so that hashes of payloads agree.
+        amount = self.amount.quantize(self.quantum) + 0
+        if self.amount != amount:
+            raise ValueError(f"more decimals than {self.currency} has")
+        object.__setattr__(self, "amount", amount)
         return self
 
     @property
