@@ -83,7 +83,7 @@ class Opportunity(Record):
     subsidiary: str | None
     lines: tuple[Line, ...]
     splits: tuple[Split, ...] = ()
-    accounts: tuple[Account, ...]
+    accounts: Annotated[tuple[Account, ...], Field(min_length=1)]
     owner: str | None = None
     modified_at: Timestamp
 
