@@ -1,0 +1,113 @@
+"""A state machine's definition, read as the business process it is: for pictures and for tests.
+
+It relies on what every workflow of the project has in common: a failure goes to `StepFailed`, a
+team is asked in `AwaitRemediation`, and `Resume` goes back to the failed step or compensates.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+DEFINITIONS = ROOT / "statemachines"
+
+RECOVERY = ("StepFailed", "BackOff", "AwaitRemediation", "Resume")
+_SUBSTITUTION = re.compile(r"\$\{(\w+)}")
+
+
+@dataclass(frozen=True)
+class Transition:
+    """A way from a state to the next one; `label` says when it is taken, if there are several."""
+
+    source: str
+    target: str
+    label: str = ""
+    condition: str = ""
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """One definition. `name` is its file's, `text` the file as it is."""
+
+    name: str
+    text: str
+    definition: dict[str, Any]
+
+    @classmethod
+    def load(cls, path: Path) -> Workflow:
+        """Read `statemachines/<name>.asl.yaml`."""
+        text = path.read_text()
+        return cls(path.name.removesuffix(".asl.yaml"), text, yaml.safe_load(text))
+
+    @property
+    def states(self) -> dict[str, dict[str, Any]]:
+        """The states by name; those within a Map are part of it."""
+        return self.definition["States"]
+
+    @property
+    def forward(self) -> tuple[str, ...]:
+        """The states of a run in which nothing fails, in order."""
+        return self._reached(self.definition["StartAt"])
+
+    @property
+    def compensation(self) -> tuple[str, ...]:
+        """The states that take back what was written, in order."""
+        starts = [rule["Next"] for rule in self._compensating_rules()]
+        return tuple(dict.fromkeys(name for start in starts for name in self._reached(start)))
+
+    def transitions(self, name: str) -> Iterator[Transition]:
+        """Where a state goes when it does not fail, in the order in which its rules are tried."""
+        state = self.states[name]
+        rules = state.get("Choices", [])
+        for rule in rules:
+            label = rule.get("Comment", "yes" if len(rules) == 1 else "")
+            yield Transition(name, rule["Next"], label, rule["Condition"])
+        if "Default" in state:
+            labelled = len(rules) > 1 or "Comment" in rules[0]
+            yield Transition(name, state["Default"], "otherwise" if labelled else "no")
+        if "Next" in state:
+            yield Transition(name, state["Next"])
+
+    def task(self, name: str) -> dict[str, Any] | None:
+        """The task that a state runs, itself or for each item; None for a state without one."""
+        state = self.states[name]
+        if state["Type"] == "Map":
+            [state] = state["ItemProcessor"]["States"].values()
+        return state if state["Type"] == "Task" else None
+
+    def function(self, name: str) -> str | None:
+        """The logical id of the function that a state invokes."""
+        task = self.task(name)
+        target = _SUBSTITUTION.fullmatch((task or {}).get("Arguments", {}).get("FunctionName", ""))
+        return target[1] if target else None
+
+    def can_fail(self, name: str) -> bool:
+        """Whether the state does work whose failure a team may have to resolve."""
+        return self.task(name) is not None and name not in RECOVERY
+
+    def _compensating_rules(self) -> list[dict[str, Any]]:
+        rules = self.states["Resume"]["Choices"]
+        return [rule for rule in rules if "'compensate'" in rule["Condition"]]
+
+    def _reached(self, start: str) -> tuple[str, ...]:
+        """Depth first, so that the first way of a choice comes before the others."""
+        found: dict[str, None] = {}
+        open_states = [start]
+        while open_states:
+            name = open_states.pop()
+            if name not in found:
+                found[name] = None
+                targets = [transition.target for transition in self.transitions(name)]
+                open_states.extend(reversed(targets))
+        return tuple(found)
+
+
+def workflows() -> list[Workflow]:
+    """Every definition of the project."""
+    return [Workflow.load(path) for path in sorted(DEFINITIONS.glob("*.asl.yaml"))]
