@@ -159,6 +159,22 @@ def name_unmatched_choices(corrections: Corrections) -> None:
     corrections.replace(choices.StateChoice, "_eval_state", choose)
 
 
+def name_denied_invocations(corrections: Corrections) -> None:
+    """A function the role may not invoke fails with Lambda.AccessDeniedException instead of
+    Lambda.AWSLambdaException."""
+    tasks = module("asl.component.state.exec.state_task.service.state_task_service_lambda")
+    error_and_cause = tasks.StateTaskServiceLambda._error_cause_from_client_error
+
+    def name(client_error: Any) -> tuple[str, str]:
+        error, cause = error_and_cause(client_error)
+        denied = error == "Lambda.AccessDeniedException"
+        return ("Lambda.AWSLambdaException" if denied else error), cause
+
+    corrections.replace(
+        tasks.StateTaskServiceLambda, "_error_cause_from_client_error", staticmethod(name)
+    )
+
+
 def end_task_tokens_with_their_attempt(corrections: Corrections) -> None:
     """The token of a task stays valid after the task has timed out, and a retry waits for the
     token that was answered already, so that it fails at once."""
@@ -254,6 +270,7 @@ def correct(corrections: Corrections, client: Callable[[str, str], Any]) -> None
     fail_with_states_errors(corrections)
     keep_runtime_errors_from_all(corrections)
     name_unmatched_choices(corrections)
+    name_denied_invocations(corrections)
     end_task_tokens_with_their_attempt(corrections)
     interrupt_waits_between_retries(corrections)
     parse_definitions_once(corrections)

@@ -21,8 +21,10 @@ import moto.awslambda.models as lambda_models
 import moto.cloudformation.parsing as parsing
 import moto.dynamodb.models.table as table_models
 import moto.sqs.models as sqs_models
+import moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_lambda as lambda_tasks  # noqa: E501
 import moto.stepfunctions.parser.asl.parse.asl_parser as asl_parser
 import moto.stepfunctions.parser.backend.execution as execution_models
+from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.awslambda.utils import get_backend
 from moto.core import enable_iam_authentication
@@ -456,6 +458,17 @@ def name_unmatched_choices() -> bool:
     )
     definition["States"]["Done"] = {"Type": "Succeed"}
     return finished(start(definition, name="e"))["error"] != "States.NoChoiceMatched"
+
+
+@fault
+def name_denied_invocations() -> bool:
+    response = {
+        "Error": {"Code": "AccessDeniedException", "Message": "not authorized"},
+        "ResponseMetadata": {"HTTPStatusCode": 403, "RequestId": "r"},
+    }
+    denied = ClientError(response, "Invoke")
+    error, _ = lambda_tasks.StateTaskServiceLambda._error_cause_from_client_error(denied)
+    return error != "Lambda.AWSLambdaException"
 
 
 @fault

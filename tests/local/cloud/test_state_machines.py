@@ -78,7 +78,7 @@ def test_broken_branch_ends_the_others(stack):
 
 def test_role_without_permission(stack):
     description = stack.run("denied")
-    assert description["status"] == "FAILED"
+    assert description["error"] == "Lambda.AWSLambdaException"
     assert "is not authorized to perform: lambda:InvokeFunction" in description["cause"]
 
 
