@@ -20,6 +20,7 @@ from typing import Any, Self
 
 from local.cloud import LocalCloud
 from local.sandboxes import stripe
+from local.sandboxes.proxy import proxy
 from local.sandboxes.salesforce import salesforce_sandbox
 from local.sandboxes.salesforce_oauth import Authorization
 from local.sandboxes.salesforce_seed import (
@@ -45,7 +46,8 @@ class LocalEnvironment:
     """The whole application with its systems, running.
 
     `cloud`, `tryton`, `organization` (the CRM's records), and the sandboxes `salesforce`, `stripe`
-    and `zendesk` are its parts. `progress` is told each step of starting. With `virtual_time` the
+    and `zendesk` are its parts; the functions reach Tryton through `erp_proxy`, which can be told
+    to fail as the sandboxes can. `progress` is told each step of starting. With `virtual_time` the
     cloud's clock jumps over waits, and the sandboxes' limits are out of the way of many tests.
     """
 
@@ -63,6 +65,8 @@ class LocalEnvironment:
     def _start(self, virtual_time: bool, port: int) -> None:
         self._start_sandboxes(unlimited=virtual_time)
         self.tryton = self._start_tryton()
+        self.erp_proxy = proxy("tryton", self.tryton.url).serve()
+        self._stack.callback(self.erp_proxy.close)
         self._progress("the cloud, from template.yaml")
         self.cloud = LocalCloud(
             ROOT, parameters=self._parameters(), port=port, virtual_time=virtual_time
@@ -105,7 +109,7 @@ class LocalEnvironment:
         return {
             "SalesforceOrganisation": ORGANIZATION_ID,
             "CrmBaseUrl": self.salesforce.url,
-            "ErpBaseUrl": self.tryton.url,
+            "ErpBaseUrl": f"{self.erp_proxy.url}/{self.tryton.database.name}",
             "BillingBaseUrl": self.stripe.url,
             "SupportBaseUrl": self.zendesk.url,
         }

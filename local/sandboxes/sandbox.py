@@ -24,7 +24,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 class FaultKind(StrEnum):
     """What can go wrong with one request."""
 
-    LATENCY = "latency"  # answer later
+    LATENCY = "latency"  # applied at once, answered later
     THROTTLE = "throttle"  # the vendor's own answer for "too many requests"; nothing applied
     UNAVAILABLE = "unavailable"  # 5xx; nothing applied
     UNAVAILABLE_AFTER_WRITE = "unavailable_after_write"  # 5xx, although the write was applied
@@ -34,7 +34,10 @@ class FaultKind(StrEnum):
 
 @dataclass
 class Fault:
-    """One rule: requests that match fail so, `times` times (None: until cleared)."""
+    """One rule: requests that match fail so, `times` times (None: until cleared).
+
+    `seconds` is how long the answer is held back, of whatever kind it is.
+    """
 
     kind: FaultKind
     method: str = ".*"
@@ -120,8 +123,6 @@ class Sandbox:
             return self.app(environ, start_response)
         fault = self._take(environ["REQUEST_METHOD"], environ["PATH_INFO"])
         kind = fault.kind if fault else None
-        if fault and fault.seconds:
-            time.sleep(fault.seconds)
         if fault and kind is FaultKind.EXPIRED_TOKEN:
             self.expire_tokens()
         if fault and kind is FaultKind.THROTTLE:
@@ -132,6 +133,8 @@ class Sandbox:
             answer = self._apply(environ)
             if fault and kind is FaultKind.UNAVAILABLE_AFTER_WRITE:
                 answer = self.unavailable(fault)
+        if fault and fault.seconds:
+            time.sleep(fault.seconds)
         if kind is FaultKind.LOST_ANSWER:
             _drop(environ)
         return answer(environ, start_response)
