@@ -1,0 +1,229 @@
+"""Driving lead to order from outside: win a deal, follow its run, take a team's decisions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import Any
+
+from interlock.events import Event
+from interlock.remediation import BusinessException
+
+from local.environment import LocalEnvironment
+from local.sandboxes.salesforce_seed import OPEN_STAGE, close_won
+
+SECONDS = 30
+
+
+class FunctionFailed(Exception):
+    """A function ended with an error: its name and its text."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(f"{name}: {message}")
+        self.name = name
+        self.message = message
+
+
+class Workflow:
+    """Lead to order in an environment: it starts as in production, by an event of the CRM."""
+
+    def __init__(self, environment: LocalEnvironment) -> None:
+        self.environment = environment
+        self.cloud = environment.cloud
+        self._events: list[dict[str, Any]] = []
+        self._held_back = False
+        environment.organization.on_change = self._on_change
+
+    def win(self, deal: str) -> Run:
+        """A seller closes the deal; the run that this starts."""
+        return self.run_of(self._closed_won(deal))
+
+    def reopen(self, deal: str) -> None:
+        """A seller takes the win back."""
+        self.environment.organization.update("Opportunity", deal, {"StageName": OPEN_STAGE})
+
+    def win_unnoticed(self, deal: str) -> dict[str, Any]:
+        """A seller closes the deal, but the event does not arrive yet: the event."""
+        with self.held_back():
+            return self._closed_won(deal)
+
+    def run_of(self, event: dict[str, Any]) -> Run:
+        """The run that a change event starts, by the deterministic name of the transaction."""
+        header = event["detail"]["payload"]["ChangeEventHeader"]
+        return Run(self, f"{header['recordIds'][0]}-{header['commitTimestamp']}")
+
+    @contextmanager
+    def held_back(self):
+        """Changes in the CRM whose events do not arrive."""
+        self._held_back = True
+        try:
+            yield
+        finally:
+            self._held_back = False
+
+    def call(self, function: str, payload: dict[str, Any]) -> Any:
+        """Invoke a function as its caller does. Raises FunctionFailed."""
+        answer = self.cloud.client("lambda").invoke(
+            FunctionName=self.cloud.function(function).name, Payload=json.dumps(payload)
+        )
+        content = json.loads(answer["Payload"].read())
+        if "FunctionError" in answer:
+            raise FunctionFailed(content["errorType"], content["errorMessage"])
+        return content
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """Every row of a table of the stack, in DynamoDB's own types."""
+        client = self.cloud.client("dynamodb")
+        return client.scan(TableName=self.cloud.resources[table])["Items"]
+
+    def running(self) -> list[Run]:
+        """The runs that have not ended."""
+        listed = self.cloud.client("stepfunctions").list_executions(
+            stateMachineArn=self.cloud.resources["LeadToOrder"], statusFilter="RUNNING"
+        )
+        return [Run(self, execution["name"]) for execution in listed["executions"]]
+
+    def settle(self, *, jump: bool = True) -> None:
+        """Until no queue holds a message that is to be handled."""
+        urls = [
+            self.cloud.resources[name]
+            for name in ("SalesforceInbox", "StartQueue", "TimelineQueue")
+        ]
+        self.cloud.run_until(lambda: not any(map(self._messages, urls)), SECONDS, jump=jump)
+
+    def _messages(self, url: str) -> int:
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        answer = self.cloud.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
+        return sum(int(answer["Attributes"][name]) for name in names)
+
+    def _closed_won(self, deal: str) -> dict[str, Any]:
+        self._events.clear()
+        close_won(self.environment.organization, deal)
+        [event] = self._events
+        return event
+
+    def _on_change(self, event: dict[str, Any]) -> None:
+        self._events.append(event)
+        if not self._held_back:
+            self.environment.publish(event)
+
+
+class Run:
+    """One execution of lead to order; `name` is its transaction's correlation id."""
+
+    def __init__(self, workflow: Workflow, name: str) -> None:
+        self.name = name
+        self.deal = name.split("-")[0]
+        self._workflow = workflow
+        self._cloud = workflow.cloud
+        self._states = workflow.cloud.client("stepfunctions")
+        machine = workflow.cloud.resources["LeadToOrder"]
+        self.arn = f"{machine.replace(':stateMachine:', ':execution:')}:{name}"
+
+    @property
+    def status(self) -> str | None:
+        """As Step Functions calls it; None while there is no such execution."""
+        try:
+            return self._states.describe_execution(executionArn=self.arn)["status"]
+        except self._states.exceptions.ExecutionDoesNotExist:
+            return None
+
+    @property
+    def states(self) -> list[str]:
+        """The names of the states that were entered, in order."""
+        return [
+            event["stateEnteredEventDetails"]["name"]
+            for event in self._history()
+            if "stateEnteredEventDetails" in event
+        ]
+
+    def count(self, state: str) -> int:
+        """How often a state was entered."""
+        return self.states.count(state)
+
+    @property
+    def timeline(self) -> list[Event]:
+        """The transaction's events on the business timeline, oldest first."""
+        self._workflow.settle()
+        rows = self._cloud.client("dynamodb").query(
+            TableName=self._cloud.resources["TimelineTable"],
+            KeyConditionExpression="correlation_id = :c",
+            ExpressionAttributeValues={":c": {"S": self.name}},
+        )["Items"]
+        return [Event.model_validate_json(row["event"]["S"]) for row in rows]
+
+    @property
+    def events(self) -> list[str]:
+        """The types of the transaction's events, oldest first."""
+        return [event.type for event in self.timeline]
+
+    def wait_for_end(self) -> dict[str, Any]:
+        """Until the run has ended by itself, without an exception: its output."""
+        self._wait(lambda: self.status not in (None, "RUNNING") or self.exceptions("open"))
+        waiting = self.exceptions("open")
+        assert not waiting, f"{waiting[0].step}: {waiting[0].error}: {waiting[0].message}"
+        described = self._states.describe_execution(executionArn=self.arn)
+        assert described["status"] == "SUCCEEDED", described
+        return json.loads(described["output"])
+
+    def wait_for_exception(self) -> BusinessException:
+        """Until the run waits for a team: its exception."""
+        self._wait(lambda: self.exceptions("open") or self.status not in (None, "RUNNING"))
+        waiting = self.exceptions("open")
+        assert waiting, f"the run ended without an exception: {self.status}"
+        return waiting[0]
+
+    def wait_until(self, condition: Callable[[], Any], *, jump: bool = True) -> None:
+        """Until the condition holds; without `jump`, a run that backs off stays where it is."""
+        self._wait(condition, jump=jump)
+
+    def wait_for_back_off(self, step: str) -> None:
+        """Until the run waits before it tries a failed step again."""
+        self._wait(
+            lambda: self.status and self.states[-1:] == ["BackOff"] and step in self.states,
+            jump=False,
+        )
+
+    def exceptions(self, status: str) -> list[BusinessException]:
+        """The run's exceptions with a status."""
+        rows = self._cloud.client("dynamodb").query(
+            TableName=self._cloud.resources["ExceptionsTable"],
+            IndexName="by_status",
+            KeyConditionExpression="#s = :s",
+            ExpressionAttributeNames={"#s": "status"},
+            ExpressionAttributeValues={":s": {"S": status}},
+        )["Items"]
+        return [
+            BusinessException.model_validate_json(row["content"]["S"])
+            for row in rows
+            if row["correlation_id"]["S"] == self.name
+        ]
+
+    def resolve(self, action: str, **decision: Any) -> BusinessException:
+        """A team decides about the exception that the run waits with. Raises FunctionFailed."""
+        return self.decide(self.wait_for_exception().id, action, **decision)
+
+    def decide(self, exception_id: str, action: str, **decision: Any) -> BusinessException:
+        """A team decides about this exception, through the function that an API will call."""
+        decision = {"action": action, "by": "robin", "reason": "as agreed", **decision}
+        answer = self._workflow.call(
+            "ResolveExceptionFunction", {"id": exception_id, "decision": decision}
+        )
+        return BusinessException.model_validate(answer)
+
+    def stop(self) -> None:
+        """Abort it, and forget its exceptions."""
+        self._states.stop_execution(executionArn=self.arn, error="TestOver")
+        table = self._cloud.resources["ExceptionsTable"]
+        for exception in self.exceptions("open"):
+            self._cloud.client("dynamodb").delete_item(
+                TableName=table, Key={"id": {"S": exception.id}}
+            )
+
+    def _wait(self, condition: Callable[[], Any], *, jump: bool = True) -> None:
+        self._cloud.run_until(condition, SECONDS, jump=jump)
+
+    def _history(self) -> list[dict[str, Any]]:
+        pages = self._states.get_paginator("get_execution_history").paginate(executionArn=self.arn)
+        return [event for page in pages for event in page["events"]]
