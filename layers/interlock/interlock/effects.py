@@ -140,8 +140,10 @@ class Ledger:
         content_hash = effect.content.fingerprint()
         if linked := effect.command.link_for(effect.key.record):
             existing = read(linked)
-            claim = self._take(effect, self._idle(effect.key), content_hash)
-            return self._record(effect, claim, existing, created=False)
+            # Without a claim of its own: an unfinished link must not pass for an unfinished write.
+            before = self._idle(effect.key)
+            claim = self._claim(effect, before, content_hash)
+            return self._record(effect, claim, existing, before=before, created=False)
         found = self._idle(effect.key)
         if found and found["state"] == State.DONE:
             return self._stored(effect, found, content_hash)
@@ -162,7 +164,7 @@ class Ledger:
         except Exception:
             self._release(effect.key, row)
             raise
-        return self._record(effect, row, result, created=True)
+        return self._record(effect, row, result, before=row, created=True)
 
     def undo(
         self,
@@ -221,9 +223,19 @@ class Ledger:
         self, effect: Effect, row: dict[str, Any] | None, content_hash: str
     ) -> dict[str, Any]:
         """Claim the effect, on condition that nobody did since `row` was read."""
+        claim = self._claim(effect, row, content_hash)
+        unchanged = Attr("fence").eq(row["fence"]) if row else Attr("effect").not_exists()
+        if not self._put(claim, unchanged):
+            raise self._busy(effect.key)
+        return claim
+
+    def _claim(
+        self, effect: Effect, row: dict[str, Any] | None, content_hash: str
+    ) -> dict[str, Any]:
+        """The row that says that this run works on the effect."""
         again = row is not None and row["state"] == State.INTENT
         now = self.clock()
-        claim = {
+        return {
             "effect": str(effect.key),
             "state": State.INTENT,
             "entity": effect.entity,
@@ -239,10 +251,6 @@ class Ledger:
             "lease_until": _seconds(now + self.lease_seconds),
             "claimed_at": _seconds(now),
         }
-        unchanged = Attr("fence").eq(row["fence"]) if row else Attr("effect").not_exists()
-        if not self._put(claim, unchanged):
-            raise self._busy(effect.key)
-        return claim
 
     @staticmethod
     def _generation(row: dict[str, Any] | None) -> int:
@@ -258,8 +266,16 @@ class Ledger:
         if not self._put(row, Attr("fence").eq(row["fence"])):
             raise self._busy(effect.key)
 
-    def _record(self, effect: Effect[R], row: dict[str, Any], result: R, created: bool) -> R:
-        """INTENT → DONE with the cross-reference, if the claim is still ours."""
+    def _record(
+        self,
+        effect: Effect[R],
+        row: dict[str, Any],
+        result: R,
+        *,
+        before: dict[str, Any] | None,
+        created: bool,
+    ) -> R:
+        """DONE with the cross-reference, if the table still holds `before`."""
         done = row | {
             "state": State.DONE,
             "content_hash": effect.content.fingerprint(),
@@ -272,7 +288,7 @@ class Ledger:
         link = self.crossref.link_item(
             reference(effect.entity, effect.key.record), effect.key.connection, result.remote_id
         )
-        if not self._transact(done, row["fence"], {"Put": link}):
+        if not self._transact(done, before, {"Put": link}):
             raise self._busy(effect.key)
         return result
 
@@ -306,8 +322,9 @@ class Ledger:
             "lease_until": 0,
             "undone_at": _seconds(self.clock()),
         }
-        unlink = self.crossref.unlink_item(canonical_id, key.connection)
-        if not self._transact(undone, row["fence"], {"Delete": unlink}):
+        unlink = {"Delete": self.crossref.unlink_item(canonical_id, key.connection)}
+        # What was never recorded has no cross-reference: one that is there is somebody else's.
+        if not self._transact(undone, row, *([unlink] if "remote_id" in row else [])):
             raise self._busy(key)
 
     def _release(self, key: EffectKey, row: dict[str, Any]) -> None:
@@ -327,15 +344,17 @@ class Ledger:
             return False
         return True
 
-    def _transact(self, row: dict[str, Any], fence: int, crossref: dict[str, Any]) -> bool:
-        put = {
-            "TableName": self.table,
-            "Item": row,
-            "ConditionExpression": "fence = :fence",
-            "ExpressionAttributeValues": {":fence": fence},
-        }
+    def _transact(
+        self, row: dict[str, Any], before: dict[str, Any] | None, *crossref: dict[str, Any]
+    ) -> bool:
+        put = {"TableName": self.table, "Item": row}
+        if before:
+            put["ConditionExpression"] = "fence = :fence"
+            put["ExpressionAttributeValues"] = {":fence": before["fence"]}
+        else:
+            put["ConditionExpression"] = "attribute_not_exists(fence)"
         try:
-            self._client.transact_write_items(TransactItems=[{"Put": put}, crossref])
+            self._client.transact_write_items(TransactItems=[{"Put": put}, *crossref])
         except ClientError as error:
             if error.response["Error"]["Code"] != "TransactionCanceledException":
                 raise

@@ -59,13 +59,7 @@ def opportunities(draw: st.DrawFn) -> Opportunity:
         lines=lines,
         name=draw(st.text(min_size=1, max_size=40)),
         start_date=draw(st.dates()),
-        modified_at=draw(
-            st.datetimes(
-                datetime(1970, 1, 2),
-                datetime(9000, 1, 1),
-                timezones=st.timezones(),  # noqa: DTZ001
-            )
-        ),
+        modified_at=datetime.fromtimestamp(draw(st.integers(0, 10**11)), UTC),
         splits=(Split(owner="ana", percent=Decimal("100")),) if draw(st.booleans()) else (),
     )
 
