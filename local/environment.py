@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from local.cloud import LocalCloud
+from local.cloud.functions import LineHandler
+from local.paths import ROOT, STATE
 from local.sandboxes import stripe
 from local.sandboxes.proxy import proxy
 from local.sandboxes.salesforce import salesforce_sandbox
@@ -34,8 +36,7 @@ from local.sandboxes.zendesk import zendesk_sandbox
 from local.tryton.database import build_database
 from local.tryton.server import TrytonServer
 
-ROOT = Path(__file__).parents[1]
-STATE = ROOT / ".interlock"
+STACK = "interlock-local"
 
 ZENDESK_CLIENT = {"client_id": "interlock", "client_secret": "sandbox"}
 
@@ -49,27 +50,38 @@ class LocalEnvironment:
     and `zendesk` are its parts; the functions reach Tryton through `erp_proxy`, which can be told
     to fail as the sandboxes can. `progress` is told each step of starting. With `virtual_time` the
     cloud's clock jumps over waits, and the sandboxes' limits are out of the way of many tests.
+    `on_log` gets every line that a function logs.
     """
 
     def __init__(
-        self, *, virtual_time: bool = False, progress: Progress = lambda step: None, port: int = 0
+        self,
+        *,
+        virtual_time: bool = False,
+        progress: Progress = lambda step: None,
+        port: int = 0,
+        on_log: LineHandler | None = None,
     ) -> None:
         self._stack = ExitStack()
         self._progress = progress
         try:
-            self._start(virtual_time, port)
+            self._start(virtual_time, port, on_log)
         except BaseException:
             self._stack.close()
             raise
 
-    def _start(self, virtual_time: bool, port: int) -> None:
+    def _start(self, virtual_time: bool, port: int, on_log: LineHandler | None) -> None:
         self._start_sandboxes(unlimited=virtual_time)
         self.tryton = self._start_tryton()
         self.erp_proxy = proxy("tryton", self.tryton.url).serve()
         self._stack.callback(self.erp_proxy.close)
         self._progress("the cloud, from template.yaml")
         self.cloud = LocalCloud(
-            ROOT, parameters=self._parameters(), port=port, virtual_time=virtual_time
+            ROOT,
+            parameters=self._parameters(),
+            port=port,
+            stack_name=STACK,
+            virtual_time=virtual_time,
+            on_log=on_log,
         )
         self._stack.callback(self.cloud.close)
         self._set_secrets()

@@ -10,7 +10,8 @@ from itertools import pairwise
 
 from interlock.rules.routing import Routing
 
-from local.project import ROOT, Function, functions
+from local.paths import ROOT
+from local.project import Function, functions
 from local.workflows import RECOVERY, Transition, Workflow, workflows
 
 DOCUMENTS = ROOT / "docs"

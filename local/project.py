@@ -10,7 +10,7 @@ from typing import Any
 
 from samtranslator.yaml_helper import yaml_parse
 
-ROOT = Path(__file__).parents[1]
+from local.paths import ROOT
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,8 @@
+"""Where things are in the checkout."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+STATE = ROOT / ".interlock"
+"""What is built or kept on this machine: never committed, safe to delete."""
