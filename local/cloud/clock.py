@@ -218,6 +218,10 @@ class WorkerThread(threading.Thread):
         """Wait on the clock until the thread has ended."""
         self._finished.wait(timeout)
 
+    def is_alive(self) -> bool:
+        """Whether the work goes on. The thread itself lives a moment longer than `join` waits."""
+        return self.ident is not None and not self._finished.is_set()
+
     @classmethod
     def join_all(cls, seconds: float) -> None:
         """Wait up to `seconds` of real time until every worker has ended."""
