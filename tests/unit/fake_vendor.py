@@ -11,8 +11,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from interlock.canonical import Task
+from interlock.canonical import Record
 from interlock.errors import OutcomeUnknown, RecordConflict, VendorRejected, VendorUnavailable
+
+
+class Note(Record):
+    """The simplest record that the authority file knows: a task with a subject alone."""
+
+    subject: str
+    remote_id: str | None = None
 
 
 class Crash(BaseException):
@@ -42,9 +49,9 @@ _AFTER = {Fault.ANSWER_LOST: OutcomeUnknown("answer lost"), Fault.DEATH_AFTER: C
 
 @dataclass
 class Vendor:
-    """Tasks by their id there. `owner` is the transaction that a record belongs to."""
+    """Notes by their id there. `owner` is the transaction that a record belongs to."""
 
-    records: dict[str, Task] = field(default_factory=dict)
+    records: dict[str, Note] = field(default_factory=dict)
     owner: dict[str, str] = field(default_factory=dict)
     cancelled: set[str] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
@@ -52,15 +59,15 @@ class Vendor:
     # What happens elsewhere while a write is on its way back.
     meanwhile: Callable[[], None] | None = None
 
-    def live(self, key: str) -> list[Task]:
+    def live(self, key: str) -> list[Note]:
         """The records that carry this business key and are not cancelled."""
         return [t for i, t in self.records.items() if t.id == key and i not in self.cancelled]
 
-    def create(self, task: Task, owner: str) -> Task:
+    def create(self, note: Note, owner: str) -> Note:
         """Make a record, whether or not there is one with the key already."""
         self._fail(_BEFORE, "create")
         remote_id = str(len(self.records) + 1)
-        made = task.model_copy(update={"remote_id": remote_id, "status": "open"})
+        made = note.model_copy(update={"remote_id": remote_id})
         self.records[remote_id] = made
         self.owner[remote_id] = owner
         self._fail(_AFTER, "")
@@ -69,7 +76,7 @@ class Vendor:
             meanwhile()
         return made
 
-    def find(self, key: str) -> Task | None:
+    def find(self, key: str) -> Note | None:
         """The live record with this key."""
         self._fail(_BEFORE | _AFTER, "find")
         found = self.live(key)
@@ -77,7 +84,7 @@ class Vendor:
             raise RecordConflict("several records carry this key")
         return found[0] if found else None
 
-    def read(self, remote_id: str) -> Task:
+    def read(self, remote_id: str) -> Note:
         """The record with this id there."""
         self._fail(_BEFORE | _AFTER, "read")
         return self.records[remote_id]

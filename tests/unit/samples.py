@@ -6,7 +6,17 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from interlock.canonical import Account, Address, Command, Line, LineKind, Money, Opportunity, Order
+from interlock.canonical import (
+    Account,
+    Address,
+    Command,
+    Line,
+    LineKind,
+    Money,
+    Opportunity,
+    Order,
+    UnitPrice,
+)
 
 DEAL = "salesforce:006000000000001AAA"
 ACCOUNT = "salesforce:001000000000001AAA"
@@ -37,7 +47,7 @@ def line(
     **values: Any,
 ) -> Line:
     """A line whose amount is its quantity at its price."""
-    unit_price = Money.of(price, currency)
+    unit_price = UnitPrice.of(price, currency)
     given = {
         "number": number,
         "sku": sku,
@@ -85,6 +95,7 @@ def order(**values: Any) -> Order:
         "subsidiary": deal.subsidiary,
         "currency": deal.currency,
         "payment_terms": deal.payment_terms,
+        "payment_days": 30,
         "start_date": deal.start_date,
         "term_months": deal.term_months,
         "lines": deal.lines,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from interlock import aws
-from interlock.canonical import Command, Task
+from interlock.canonical import Command
 from interlock.crossref import CrossReferences
 from interlock.effects import LEASE_SECONDS, Effect, EffectKey, Ledger, Undone, ledger
 from interlock.errors import (
@@ -20,15 +20,15 @@ from interlock.errors import (
 
 from tests.unit import samples
 from tests.unit.conftest import Clock, Cloud
-from tests.unit.fake_vendor import Crash, Fault, MortalClient, Vendor
+from tests.unit.fake_vendor import Crash, Fault, MortalClient, Note, Vendor
 
 KEY = EffectKey("zendesk", "create_task", "salesforce:1/kickoff")
 REFERENCE = f"task#{KEY.record}"
 
 
-def task(subject: str = "Kick off") -> Task:
+def note(subject: str = "Kick off") -> Note:
     """What is written."""
-    return Task(id=KEY.record, subject=subject, body="Go.", customer_name="Calder Robotics")
+    return Note(id=KEY.record, subject=subject)
 
 
 def effect(subject: str = "Kick off", command: Command | None = None, **values: Any) -> Effect:
@@ -36,10 +36,10 @@ def effect(subject: str = "Kick off", command: Command | None = None, **values: 
     given = {
         "key": KEY,
         "entity": "task",
-        "content": task(subject),
+        "content": note(subject),
         "origin": "integration",
         "command": command or samples.command("T1"),
-        "result": Task,
+        "result": Note,
     }
     return Effect(**(given | values))
 
@@ -55,10 +55,10 @@ class World:
     vendor: Vendor = field(default_factory=Vendor)
     keys: list[str] = field(default_factory=list)
 
-    def write(self, effect: Effect) -> Task:
+    def write(self, effect: Effect) -> Note:
         """What a connector's function does."""
 
-        def perform(idempotency_key: str) -> Task:
+        def perform(idempotency_key: str) -> Note:
             self.keys.append(idempotency_key)
             return self.vendor.create(effect.content, effect.command.correlation_id)
 
@@ -266,7 +266,7 @@ def test_another_content_or_generation_has_another_idempotency_key(world: World)
 
 def by_hand(world: World) -> str:
     """A record that people made, without our business key; returns its id there."""
-    record = Task(id="by-hand", subject="Kick off", body="", customer_name="Calder Robotics")
+    record = Note(id="by-hand", subject="Kick off")
     return world.vendor.create(record, owner="people").remote_id
 
 
@@ -414,7 +414,7 @@ def test_the_rows_of_a_transaction_in_order(world: World, clock: Clock) -> None:
     for number in (2, 1, 3):
         clock.advance(10)
         key = EffectKey("zendesk", "create_task", f"salesforce:1/line-{number}")
-        world.write(effect(key=key, content=task().model_copy(update={"id": key.record})))
+        world.write(effect(key=key, content=note().model_copy(update={"id": key.record})))
 
     rows = world.ledger.of_transaction("T1")
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from interlock.canonical import EXPONENTS, Canonical, Money
+from interlock.canonical import EXPONENTS, PRICE_DECIMALS, Canonical, Money, UnitPrice
 from pydantic import ValidationError
 
 CURRENCIES = sorted(EXPONENTS)
@@ -162,6 +163,34 @@ def test_rounding_moves_at_most_half_a_unit(amount: Decimal, currency: str) -> N
     money = Money.rounded(amount, currency)
 
     assert abs(money.amount - amount) <= money.quantum / 2
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "spelled"),
+    [("99.90", "99.9", "99.90"), ("84.9915", "84.99150", "84.9915"), ("1E-7", "0.0000001", None)],
+)
+def test_equal_prices_are_the_same_in_every_way(one: str, other: str, spelled: str | None) -> None:
+    first, second = UnitPrice.of(one, "USD"), UnitPrice.of(other, "USD")
+
+    assert first == second
+    assert first.model_dump_json() == second.model_dump_json()
+    assert first.model_dump(mode="json")["amount"] == (spelled or "0.0000001")
+
+
+@pytest.mark.parametrize("price", ["0.0000000000001", "1E+12", "NaN", "Infinity", 0.5])
+def test_what_is_no_price(price: object) -> None:
+    with pytest.raises(ValidationError):
+        UnitPrice(amount=price, currency="USD")
+
+
+@given(st.decimals(0, 10**9, places=PRICE_DECIMALS), st.integers(1, 10**12))
+def test_a_price_is_rounded_once_for_its_quantity(price: Decimal, millionths: int) -> None:
+    quantity = Decimal(millionths).scaleb(-6)
+
+    amount = UnitPrice.of(price, "USD").times(quantity)
+
+    exact = Fraction(price) * Fraction(quantity)
+    assert abs(Fraction(amount.amount) - exact) <= Fraction(1, 200)
 
 
 @given(st.one_of(st.text(), st.decimals(), st.integers(), st.floats(), st.none()))

@@ -23,6 +23,7 @@ from interlock.canonical import (
     Split,
     Subscription,
     Timestamp,
+    UnitPrice,
     WriteBack,
 )
 from pydantic import ValidationError
@@ -47,7 +48,7 @@ def opportunities(draw: st.DrawFn) -> Opportunity:
             draw(st.text("ABC-1", min_size=1, max_size=64)),
             kind=draw(st.sampled_from(LineKind)),
             quantity=Decimal(draw(st.integers(1, 10**9))).scaleb(-3),
-            unit_price=draw(amounts),
+            unit_price=UnitPrice.of(draw(st.decimals(0, 10**9, places=6)), currency),
             amount=draw(amounts),
             description=draw(st.text(max_size=40)),
         )
