@@ -73,3 +73,13 @@ def functions() -> dict[str, Function]:
         for logical_id, resource in template()["Resources"].items()
         if resource["Type"] == "AWS::Serverless::Function"
     }
+
+
+@cache
+def state_machines() -> dict[str, str]:
+    """The logical id of each workflow's state machine, by the name of its definition's file."""
+    return {
+        Path(resource["Properties"]["DefinitionUri"]).name.removesuffix(".asl.yaml"): logical_id
+        for logical_id, resource in template()["Resources"].items()
+        if resource["Type"] == "AWS::Serverless::StateMachine"
+    }

@@ -1,0 +1,225 @@
+"""Least privilege: what each role may do is what its function's code does, and nothing else.
+
+The local cloud runs every function under its own role, so a permission that is missing fails the
+workflow's tests too; these tests also see one that is too much.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import pytest
+
+from local.project import Function, functions, state_machines
+from local.workflows import Workflow
+from tests.infrastructure.stack import Grant, Stack, as_list, named
+
+Need = tuple[str, str]
+
+CONNECTION: set[Need] = {
+    ("ssm:GetParameter", "CONNECTION"),
+    ("secretsmanager:GetSecretValue", "CONNECTION"),
+}
+
+# What a handler uses → the actions that it needs, each with the environment variable that names
+# the resource (of a connection, its secret too).
+NEEDS: dict[str, set[Need]] = {
+    "connections.crm": CONNECTION,
+    "connections.erp": CONNECTION,
+    "connections.billing": CONNECTION,
+    "connections.support": CONNECTION,
+    "ledger": {
+        ("dynamodb:GetItem", "EFFECTS_TABLE"),
+        ("dynamodb:PutItem", "EFFECTS_TABLE"),
+        ("dynamodb:PutItem", "CROSSREF_TABLE"),
+        ("dynamodb:DeleteItem", "CROSSREF_TABLE"),
+    },
+    "CrossReferences.get": {("dynamodb:Query", "CROSSREF_TABLE")},
+    "CrossReferences.require": {("dynamodb:Query", "CROSSREF_TABLE")},
+    "CrossReferences.link": {("dynamodb:PutItem", "CROSSREF_TABLE")},
+    "Exceptions.get": {("dynamodb:GetItem", "EXCEPTIONS_TABLE")},
+    "Exceptions.by_status": {("dynamodb:Query", "EXCEPTIONS_TABLE/index/*")},
+    "Exceptions.raise_": {
+        ("dynamodb:GetItem", "EXCEPTIONS_TABLE"),
+        ("dynamodb:PutItem", "EXCEPTIONS_TABLE"),
+    },
+    "Exceptions.decide": {
+        ("dynamodb:GetItem", "EXCEPTIONS_TABLE"),
+        ("dynamodb:PutItem", "EXCEPTIONS_TABLE"),
+    },
+    "Timeline.record": {("dynamodb:PutItem", "TIMELINE_TABLE")},
+    # https://docs.powertools.aws.dev/lambda/python/latest/utilities/idempotency/#required-resources
+    "publish_once": {
+        ("dynamodb:GetItem", "DELIVERIES_TABLE"),
+        ("dynamodb:PutItem", "DELIVERIES_TABLE"),
+        ("dynamodb:UpdateItem", "DELIVERIES_TABLE"),
+        ("dynamodb:DeleteItem", "DELIVERIES_TABLE"),
+    },
+    "events.publish": {("events:PutEvents", "INTEGRATION_BUS")},
+    "consume": {("sqs:SendMessage*", "DEAD_LETTER_QUEUE")},
+    # The message that is consumed names the state machine.
+    "aws.start_execution": {("states:StartExecution", "every state machine")},
+    "aws.send_task_success": {("states:SendTaskSuccess", "*")},
+}
+
+# Where a resource cannot be named, and why.
+WILDCARDS = {
+    Grant("states:SendTaskSuccess", "*"): "a task token names no resource that a policy could",
+}
+
+# AWS's own policies that SAM attaches, and for what.
+AWS_POLICIES = {
+    "AWSLambdaBasicExecutionRole": "write logs",
+    "AWSXrayWriteOnlyAccess": "send traces",
+    "AWSLambdaSQSQueueExecutionRole": "consume a queue: on functions that do, no other",
+}
+
+CONNECTORS = ("crm", "erp", "billing", "support")
+
+
+def test_a_function_may_do_what_it_needs_and_nothing_else(function: Function, stack: Stack) -> None:
+    granted = stack.grants(function.logical_id)
+    needed = _needed(function, stack)
+
+    assert sorted(map(str, needed - granted)) == [], "needed, and not granted"
+    assert sorted(map(str, granted - needed)) == [], "granted, and not needed"
+
+
+def test_aws_policies_are_those_that_sam_attaches(function: Function, stack: Stack) -> None:
+    attached = stack.aws_policies(function.logical_id)
+    consumes = any(
+        named(mapping["Properties"]["FunctionName"]) == function.logical_id
+        for mapping in stack.of_type("AWS::Lambda::EventSourceMapping").values()
+    )
+
+    assert attached <= set(AWS_POLICIES)
+    assert ("AWSLambdaSQSQueueExecutionRole" in attached) == consumes
+
+
+def test_connectors_have_no_table_but_the_ledgers(stack: Stack) -> None:
+    for function in _of_areas(*CONNECTORS):
+        tables = {_resource(g) for g in stack.grants(function.logical_id)} & _tables(stack)
+        assert tables <= {"EffectsTable", "CrossReferencesTable"}, function.name
+
+
+def test_only_connectors_have_the_ledger_and_the_cross_references(stack: Stack) -> None:
+    for function in functions().values():
+        if function.area not in CONNECTORS:
+            found = {_resource(grant) for grant in stack.grants(function.logical_id)}
+            assert not found & {"EffectsTable", "CrossReferencesTable"}, function.name
+
+
+@pytest.mark.parametrize("area", CONNECTORS)
+def test_a_connector_reads_its_own_connection_and_secret_alone(area: str, stack: Stack) -> None:
+    """Support's functions cannot read the ERP's, nor any other the one of another system."""
+    own = {f"{area.capitalize()}Connection", f"{area.capitalize()}Secret"}
+    secrets = set(stack.of_type("AWS::SecretsManager::Secret"))
+    connections = secrets | set(stack.of_type("AWS::SSM::Parameter"))
+    for function in _of_areas(area):
+        read = {_resource(grant) for grant in stack.grants(function.logical_id)} & connections
+        assert read == own, function.name
+
+
+def test_nobody_else_reads_a_connection_or_a_secret(stack: Stack) -> None:
+    for function in functions().values():
+        services = {grant.action.split(":")[0] for grant in stack.grants(function.logical_id)}
+        reads = bool(services & {"ssm", "secretsmanager"})
+        assert reads == (function.area in CONNECTORS), function.name
+
+
+def test_rules_may_do_nothing(stack: Stack) -> None:
+    for function in functions().values():
+        if function.name.startswith("workflow/validate_"):
+            assert not stack.grants(function.logical_id), function.name
+
+
+def test_no_policy_grants_everything_without_a_reason(stack: Stack) -> None:
+    holders = [*functions(), *stack.of_type("AWS::StepFunctions::StateMachine")]
+    grants = {grant for holder in holders for grant in stack.grants(holder)}
+
+    assert {grant for grant in grants if grant.resource.startswith("*")} == set(WILDCARDS)
+    # SAM's SQSSendMessagePolicy says SendMessage*, which has one more action: the batch.
+    assert {grant.action for grant in grants if "*" in grant.action} <= {"sqs:SendMessage*"}
+
+
+def test_a_workflow_may_invoke_its_functions_alone(workflow: Workflow, stack: Stack) -> None:
+    state_machine = state_machines()[workflow.name]
+    invoked = {workflow.function(name) for name in workflow.states} - {None}
+    expected = {Grant("lambda:InvokeFunction", name) for name in invoked}
+
+    assert stack.grants(state_machine) == expected | {Grant("events:PutEvents", "IntegrationBus")}
+
+
+def test_a_queue_takes_messages_from_its_own_rule_alone(stack: Stack) -> None:
+    targets = {
+        rule: {
+            named(arn)
+            for target in resource["Properties"]["Targets"]
+            for arn in (target["Arn"], target["DeadLetterConfig"]["Arn"])
+        }
+        for rule, resource in stack.of_type("AWS::Events::Rule").items()
+    }
+    permitted = {}
+    for policy in stack.of_type("AWS::SQS::QueuePolicy").values():
+        [statement] = policy["Properties"]["PolicyDocument"]["Statement"]
+        assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+        assert statement["Action"] == "sqs:SendMessage"
+        rule = named(statement["Condition"]["ArnEquals"]["aws:SourceArn"])
+        permitted[rule] = {named(arn) for arn in as_list(statement["Resource"])}
+        assert {named(queue) for queue in policy["Properties"]["Queues"]} == permitted[rule]
+
+    assert permitted == targets
+
+
+def _needed(function: Function, stack: Stack) -> set[Grant]:
+    names, attributes = _used(function)
+    needed: set[Grant] = set()
+    for use, needs in NEEDS.items():
+        owner, _, attribute = use.partition(".")
+        if owner in names and (not attribute or attribute in attributes):
+            for action, variable in needs:
+                needed |= _grants(action, variable, function, stack)
+    return needed
+
+
+def _used(function: Function) -> tuple[set[str], set[str]]:
+    """The names that a handler imports, and the attributes that it uses."""
+    nodes = list(ast.walk(function.source))
+    imports = [node for node in nodes if isinstance(node, ast.ImportFrom)]
+    names = {alias.name for node in imports for alias in node.names}
+    return names, {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+
+
+def _grants(action: str, variable: str, function: Function, stack: Stack) -> set[Grant]:
+    if variable == "*":
+        return {Grant(action, "*")}
+    if variable == "every state machine":
+        return {Grant(action, name) for name in stack.of_type("AWS::StepFunctions::StateMachine")}
+    name, slash, rest = variable.partition("/")
+    resource = named(stack.environment(function.logical_id)[name])
+    if action.startswith("secretsmanager:"):
+        resource = _secret_of(resource, stack)
+    return {Grant(action, resource + slash + rest)}
+
+
+def _secret_of(connection: str, stack: Stack) -> str:
+    """The secret that a connection's value names."""
+    text = stack.properties(connection)["Value"]["Fn::Sub"]
+    names = set(re.findall(r"\$\{(\w+)}", text))
+    [secret] = names & set(stack.of_type("AWS::SecretsManager::Secret"))
+    return secret
+
+
+def _of_areas(*areas: str) -> list[Function]:
+    found = [function for function in functions().values() if function.area in areas]
+    assert found
+    return found
+
+
+def _tables(stack: Stack) -> set[str]:
+    return set(stack.of_type("AWS::DynamoDB::Table"))
+
+
+def _resource(grant: Grant) -> str:
+    return grant.resource.split("/")[0]

@@ -1,0 +1,230 @@
+"""Each definition is sound, and agrees with the errors, the template, the routes and the ledger."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from cfnlint import api as cfnlint
+from cfnlint.config import ManualArgs
+from interlock import errors
+from interlock.canonical import Command
+from interlock.rules.routing import Routing
+
+from local.cloud import definitions
+from local.pictures import ROUTING, taken_back_by
+from local.project import functions, state_machines, template
+from local.workflows import RECOVERY, Workflow, workflows
+from tests.infrastructure import handlers
+from tests.infrastructure.stack import Stack, named
+
+# https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
+# https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html
+# https://docs.aws.amazon.com/step-functions/latest/dg/connect-eventbridge.html
+# https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html
+AWS_ERRORS = {
+    "States.ALL",
+    "States.Timeout",
+    "States.QueryEvaluationError",
+    "Lambda.Unknown",
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.TooManyRequestsException",
+    "Lambda.ClientExecutionTimeoutException",
+    "Sandbox.Timedout",
+    "Runtime.ExitError",
+    "EventBridge.FailedEntry",
+    "EventBridge.SdkClientException",
+}
+# Nothing was applied, or the effect ledger looks before it writes again.
+TRANSIENT_AWS_ERRORS = AWS_ERRORS - {"States.ALL", "States.QueryEvaluationError"}
+
+ERROR_LIST = re.compile(r"\.Error in \[(.*?)\]", re.DOTALL)
+SUBSTITUTION = re.compile(r"\$\{(\w+)}")
+QUOTED_SUBSTITUTION = re.compile(r'"[^"\n]*\$\{\w+}[^"\n]*"')
+
+
+def test_each_definition_is_a_state_machine_of_the_template(workflow: Workflow) -> None:
+    assert workflow.name in state_machines()
+
+
+def test_the_definition_has_no_mistake(workflow: Workflow) -> None:
+    """No dangling or unreachable state, no bad expression, no unknown variable."""
+    assert definitions.check(workflow.definition) == []
+
+
+def test_the_native_definition_passes_cfn_lint(workflow: Workflow, stack: Stack) -> None:
+    """`sam validate` does not look into a definition's file; E3601 does, once it is inside."""
+    native = stack.properties(state_machines()[workflow.name])
+    definition = {
+        "Type": "AWS::StepFunctions::StateMachine",
+        "Properties": {
+            "RoleArn": "arn:aws:iam::123456789012:role/states",
+            "DefinitionString": json.dumps(workflow.definition),
+            "DefinitionSubstitutions": {
+                name: f"arn:aws:lambda:us-east-1:123456789012:function:{name}"
+                for name in native["DefinitionSubstitutions"]
+            },
+        },
+    }
+    found = cfnlint.lint(
+        json.dumps({"Resources": {"Native": definition}}),
+        config=ManualArgs(regions=["us-east-1"]),
+    )
+
+    assert [str(match) for match in found] == []
+
+
+def test_errors_have_names_that_exist(workflow: Workflow) -> None:
+    names = set(_values(workflow.definition, "ErrorEquals"))
+
+    assert names <= AWS_ERRORS | _names(errors.InterlockError)
+
+
+def test_what_is_tried_again_is_what_trying_again_can_mend(workflow: Workflow) -> None:
+    [rule] = workflow.states["StepFailed"]["Choices"]
+    [listed] = ERROR_LIST.findall(rule["Condition"])
+
+    assert set(re.findall(r"'([^']+)'", listed)) == TRANSIENT_AWS_ERRORS | _names(
+        errors.TransientError
+    )
+
+
+def test_a_task_has_a_timeout_longer_than_its_functions(workflow: Workflow) -> None:
+    for name in workflow.states:
+        task = workflow.task(name)
+        if task is None:
+            continue
+        assert task.get("TimeoutSeconds"), name
+        if function := workflow.function(name):
+            assert task["TimeoutSeconds"] > functions()[function].properties["Timeout"], name
+
+
+def test_every_failure_goes_to_the_one_owner_of_retries(workflow: Workflow) -> None:
+    """No step retries by itself, so attempts are counted in one place; the wait for a team is no
+    step."""
+    for name in filter(workflow.can_fail, workflow.states):
+        [catch] = workflow.states[name]["Catch"]
+        assert catch["ErrorEquals"] == ["States.ALL"], name
+        assert catch["Next"] == "StepFailed", name
+        assert set(catch["Assign"]) == {"failed"}, name
+        assert not list(_values(workflow.states[name], "Retry")), name
+
+
+def test_raising_an_exception_is_retried_with_jitter(workflow: Workflow) -> None:
+    for retry in workflow.states["AwaitRemediation"]["Retry"]:
+        if retry["MaxAttempts"]:
+            assert retry["JitterStrategy"] == "FULL"
+            assert retry["MaxDelaySeconds"]
+
+
+def test_a_run_resumes_at_whichever_step_failed(workflow: Workflow) -> None:
+    resumed = [
+        rule["Next"]
+        for rule in workflow.states["Resume"]["Choices"]
+        if rule["Condition"] == f"{{% $failed.step = '{rule['Next']}' %}}"
+    ]
+
+    assert sorted(resumed) == sorted(filter(workflow.can_fail, workflow.states))
+
+
+def test_every_state_is_forward_compensation_or_recovery(workflow: Workflow) -> None:
+    parts = [*workflow.forward, *workflow.compensation, *RECOVERY]
+
+    assert sorted(parts) == sorted(workflow.states)
+
+
+def test_every_write_is_taken_back_in_reverse_order(workflow: Workflow) -> None:
+    """A write and its compensation share the ledger's key; the handlers say which it is."""
+    writes = [name for name in workflow.forward if _effect(workflow, name, "writes")]
+    undoing = [name for name in workflow.compensation if _effect(workflow, name, "takes_back")]
+    pairs = taken_back_by(workflow)
+
+    assert writes
+    assert list(pairs) == writes, "a write without a compensation"
+    assert undoing == [pairs[name] for name in reversed(writes)]
+
+
+def test_a_step_passes_what_its_function_takes(workflow: Workflow) -> None:
+    for name in filter(workflow.function, workflow.states):
+        payload = _payload(workflow, name)
+        function = functions()[workflow.function(name)]
+        command = handlers.command_type(function)
+        required = {field for field, info in command.model_fields.items() if info.is_required()}
+        if issubclass(command, Command):
+            required.add("remediation")  # a team's skip or link reaches the step by it
+        assert required <= payload <= set(command.model_fields), name
+
+
+def test_substitutions_are_quoted_and_known(workflow: Workflow) -> None:
+    """An unquoted one could change what the YAML means."""
+    lines = [line for line in workflow.text.splitlines() if "${" in line]
+    resource = template()["Resources"][state_machines()[workflow.name]]
+    substitutions = resource["Properties"]["DefinitionSubstitutions"]
+
+    assert [line for line in lines if not QUOTED_SUBSTITUTION.search(line)] == []
+    assert set(SUBSTITUTION.findall(workflow.text)) == set(substitutions)
+
+
+def test_a_substitution_is_the_resource_of_its_name(workflow: Workflow) -> None:
+    resource = template()["Resources"][state_machines()[workflow.name]]
+    for name, value in resource["Properties"]["DefinitionSubstitutions"].items():
+        assert named(value) == name
+
+
+def test_routes_name_steps_and_errors_that_exist() -> None:
+    routing = Routing.load(ROUTING)
+    steps = {
+        name for workflow in workflows() for name in filter(workflow.can_fail, workflow.states)
+    }
+    routed = {step for route in routing.routes for step in route.steps} | set(routing.actions)
+    known = AWS_ERRORS | _names(errors.InterlockError)
+
+    assert routed <= steps
+    assert {error for route in routing.routes for error in route.errors} <= known
+
+
+def test_what_a_team_may_decide_fits_the_step(workflow: Workflow) -> None:
+    routing = Routing.load(ROUTING)
+    for name in filter(workflow.can_fail, workflow.states):
+        actions = set(routing.actions_for(name))
+        assert "retry" in actions, name
+        if name in workflow.compensation:
+            assert "compensate" not in actions, f"{name}: is compensating already"
+            assert "link" not in actions, f"{name}: takes back, links nothing"
+        if _effect(workflow, name, "writes"):
+            assert name in routing.actions, f"{name}: a write; say what a team may decide"
+
+
+def _effect(workflow: Workflow, name: str, kind: str) -> str | None:
+    function = functions().get(workflow.function(name) or "")
+    return getattr(function, kind) if function else None
+
+
+def _payload(workflow: Workflow, name: str) -> set[str]:
+    """The names that a state passes to its function."""
+    state = workflow.states[name]
+    return set(state.get("ItemSelector") or state["Arguments"]["Payload"])
+
+
+def _names(root: type[Exception]) -> set[str]:
+    """The errors of a kind that are raised: those without a subclass."""
+    classes = [value for _, value in inspect.getmembers(errors, inspect.isclass)]
+    groups = {base for each in classes for base in each.__bases__}
+    return {each.__name__ for each in classes if issubclass(each, root) and each not in groups}
+
+
+def _values(value: Any, key: str) -> Iterator[Any]:
+    """Every value of a key, of lists their items, at any depth."""
+    if isinstance(value, dict):
+        for name, part in value.items():
+            if name == key:
+                yield from part if isinstance(part, list) else [part]
+            yield from _values(part, key)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _values(part, key)
