@@ -85,12 +85,13 @@ class CrossReferences:
                 f"is linked to another record of {system} than {remote_id}", record=canonical_id
             ) from None
 
-    def find(self, system: str, remote_id: str) -> str | None:
-        """The canonical id of a system's record."""
+    def find(self, entity: str, system: str, remote_id: str) -> str | None:
+        """The canonical id of a system's record; a system numbers each kind of record anew."""
         answer = self._client.query(
             TableName=self.table,
             IndexName="by_remote",
             KeyConditionExpression=Key("remote").eq(f"{system}#{remote_id}"),
+            FilterExpression=Attr("canonical_id").begins_with(reference(entity, "")),
         )
         return answer["Items"][0]["canonical_id"] if answer["Items"] else None
 
