@@ -16,6 +16,8 @@ from interlock.errors import OutcomeUnknown
 from interlock.settings import Settings
 
 SOURCE = "interlock"
+# https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html
+MAX_ENTRIES = 10
 
 
 class Event(Canonical):
@@ -69,12 +71,14 @@ def publish(*events: Event) -> None:
         }
         for event in events
     ]
-    answer = aws.client("events").put_events(Entries=entries)
-    if answer["FailedEntryCount"]:
-        codes = {entry.get("ErrorCode") for entry in answer["Entries"]} - {None}
+    client = aws.client("events")
+    results: list[dict[str, Any]] = []
+    for start in range(0, len(entries), MAX_ENTRIES):
+        results += client.put_events(Entries=entries[start : start + MAX_ENTRIES])["Entries"]
+    if codes := [result["ErrorCode"] for result in results if "ErrorCode" in result]:
         raise OutcomeUnknown(
-            f"{answer['FailedEntryCount']} of {len(entries)} events were not taken",
+            f"{len(codes)} of {len(entries)} events were not taken",
             vendor="eventbridge",
             operation="put_events",
-            code=", ".join(sorted(codes)),
+            code=", ".join(sorted(set(codes))),
         )
