@@ -43,7 +43,8 @@ class Timeline:
 
     def of(self, correlation_id: str) -> tuple[Event, ...]:
         """A transaction's events, oldest first."""
-        answer = self._client.query(
+        pages = self._client.get_paginator("query").paginate(
             TableName=self.table, KeyConditionExpression=Key("correlation_id").eq(correlation_id)
         )
-        return tuple(Event.model_validate_json(row["event"]) for row in answer["Items"])
+        rows = (row for page in pages for row in page["Items"])
+        return tuple(Event.model_validate_json(row["event"]) for row in rows)

@@ -1,0 +1,44 @@
+"""The business timeline."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from interlock import aws
+from interlock.timeline import Timeline
+
+from tests.unit.conftest import Cloud
+from tests.unit.test_events import event
+
+
+def test_a_transactions_events_in_order(cloud: Cloud) -> None:
+    timeline = Timeline(cloud.table("TimelineTable"), aws.dynamodb())
+    won = event(1)
+    moments = [timedelta(seconds=2), timedelta(), timedelta(microseconds=1), timedelta(seconds=1)]
+    told = [
+        won.model_copy(update={"id": str(after), "occurred_at": won.occurred_at + after})
+        for after in moments
+    ]
+    for entry in told:
+        timeline.record(entry)
+    timeline.record(event(2))
+
+    assert timeline.of("T1") == tuple(sorted(told, key=lambda entry: entry.occurred_at))
+
+
+def test_the_same_event_again_changes_nothing(cloud: Cloud) -> None:
+    timeline = Timeline(cloud.table("TimelineTable"), aws.dynamodb())
+
+    timeline.record(event())
+    timeline.record(event())
+
+    assert timeline.of("T1") == (event(),)
+
+
+def test_a_long_timeline_is_told_whole(cloud: Cloud) -> None:
+    """DynamoDB answers a megabyte at a time."""
+    timeline = Timeline(cloud.table("TimelineTable"), aws.dynamodb())
+    for number in range(12):
+        timeline.record(event(data={"text": "x" * 100_000}, id=f"event-{number:02}"))
+
+    assert len(timeline.of("T1")) == 12
