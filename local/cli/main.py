@@ -1,0 +1,62 @@
+"""The command line `interlock`, for developers and operators.
+
+On a machine: `interlock demo` shows lead to order from end to end, `interlock up` keeps a local
+cloud running for the other commands. Against an AWS account the other commands work alike: the
+ordinary AWS environment says which, --stack or INTERLOCK_STACK the stack.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from local.cli.errors import Commands
+
+COMMANDS = {
+    "demo": "local.cli.demo:demo",
+    "up": "local.cli.up:up",
+    "send": "local.cli.send:send",
+    "runs": "local.cli.runs:runs",
+    "invoke": "local.cli.invoke:invoke",
+    "exceptions": "local.cli.exceptions:exceptions",
+    "resolve": "local.cli.exceptions:resolve",
+    "dead-letters": "local.cli.dead_letters:dead_letters",
+}
+
+
+class LazyCommands(Commands):
+    """Imports a command when it is called: the local cloud's own imports take a second."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module, command = COMMANDS[name].split(":")
+        return getattr(import_module(module), command)
+
+
+@click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--stack",
+    envvar="INTERLOCK_STACK",
+    help="The deployed stack to work on; without it the local cloud of `interlock up`.",
+)
+@click.version_option(package_name="interlock")
+@click.pass_context
+def interlock(ctx: click.Context, stack: str | None) -> None:
+    """Connects CRM, billing and support systems with ERP: run it, watch it, repair it.
+
+    \b
+    interlock demo                    lead to order on this machine, from end to end
+    interlock up                      keep a local cloud running for the commands below
+    interlock send events/partner/salesforce.OpportunityChangeEvent.json
+    interlock runs                    what happened; `interlock runs ID` for one of them
+    interlock exceptions              what waits for a team; `interlock resolve` decides
+
+    The commands work on the local cloud that `interlock up` keeps running. With the ordinary AWS
+    environment (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL) they work on a stack in that account.
+    """
+    ctx.obj = stack
