@@ -9,7 +9,7 @@ import httpx
 import pytest
 from interlock.canonical import Account, Customer
 from interlock.connections import Connection
-from interlock.connectors.billing.stripe import API_VERSION, Stripe
+from interlock.connectors.billing.stripe import API_VERSION, MOST_KEYS, Stripe
 from interlock.errors import (
     ContractViolation,
     CredentialsRejected,
@@ -143,8 +143,11 @@ def test_network_failures(
 class KeptFailures:
     """Stripe that keeps a failure for some idempotency keys, and then does as it is asked."""
 
-    def __init__(self, *kept: str, found: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, *kept: str, found: dict[str, Any] | None = None, status: int = 500
+    ) -> None:
         self.kept = kept
+        self.status = status
         self.keys: list[str] = []
         self._list = {**EMPTY_LIST, "data": [found] if found else []}
 
@@ -156,7 +159,8 @@ class KeptFailures:
         self.keys.append(key)
         if key in self.kept:
             error = {"error": {"type": "api_error"}}
-            return httpx.Response(500, json=error, headers={"Idempotent-Replayed": "true"})
+            replayed = {"Idempotent-Replayed": "true"}
+            return httpx.Response(self.status, json=error, headers=replayed)
         return httpx.Response(200, json=CUSTOMER)
 
 
@@ -178,11 +182,18 @@ class TestKeptFailure:
         assert vendor.keys == ["k"]
 
     def test_keys_run_out(self) -> None:
-        vendor = KeptFailures("k", "k+", "k++")
+        keys = ["k" + "+" * further for further in range(MOST_KEYS)]
+        vendor = KeptFailures(*keys)
 
         with pytest.raises(OutcomeUnknown):
             self.create(vendor)
-        assert vendor.keys == ["k", "k+", "k++"]
+        assert vendor.keys == keys
+
+    def test_kept_refusal_does_not_outlive_its_repair(self) -> None:
+        vendor = KeptFailures("k", status=400)
+
+        assert self.create(vendor).remote_id == "cus_1"
+        assert vendor.keys == ["k", "k+"]
 
     def test_first_failure_is_not_tried_again(self) -> None:
         requests = []

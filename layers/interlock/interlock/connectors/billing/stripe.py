@@ -43,6 +43,7 @@ from interlock.credentials import BearerKey
 from interlock.errors import (
     BusinessRuleViolation,
     ContractViolation,
+    InterlockError,
     OutcomeUnknown,
     RecordConflict,
     RecordNotFound,
@@ -57,15 +58,16 @@ SCHEDULES = "/v1/subscription_schedules"
 SUBSCRIPTIONS = "/v1/subscriptions"
 PAGE_SIZE = 100
 LIVE_SCHEDULES = ("not_started", "active")
-# How many idempotency keys a create may use, each but the first after a kept failure.
-MOST_KEYS = 3
+# How many idempotency keys a create may use, each but the first after a kept failure: more than
+# the attempts of a day, after which Stripe forgets a key.
+MOST_KEYS = 40
 REPLAYED_FAILURE = "replayed_failure"
 
 R = TypeVar("R")
 
 
 def _error_code(response: httpx.Response) -> str:
-    if response.is_server_error and response.headers.get("idempotent-replayed") == "true":
+    if response.is_error and response.headers.get("idempotent-replayed") == "true":
         return REPLAYED_FAILURE
     error = response.json()["error"]
     return error.get("code") or error["type"]
@@ -343,14 +345,15 @@ def _once(
 ) -> R:
     """Create under an idempotency key, and under a further one where a failure is kept for it.
 
-    Stripe keeps the first answer to a key for at least 24 hours, a 500 too, and replays it. So a
-    create that failed without effect could never succeed under its key: once the failure is
-    replayed and the record is not there, the next key is used. An answer that was only lost is
-    asked for again under the same key. https://docs.stripe.com/error-low-level#idempotency
+    Stripe keeps the first answer to a key for at least 24 hours, a refusal and a 500 too, and
+    replays it. So a create that failed without effect could never succeed under its key, whatever
+    was repaired: once the failure is replayed and the record is not there, the next key is used.
+    An answer that was only lost is asked for again under the same key.
+    https://docs.stripe.com/error-low-level#idempotency
     """
     try:
         return create(key)
-    except OutcomeUnknown as failure:
+    except InterlockError as failure:
         if failure.code != REPLAYED_FAILURE or keys == 1:
             raise
     return find() or _once(create, find, f"{key}+", keys - 1)
