@@ -175,6 +175,17 @@ def name_denied_invocations(corrections: Corrections) -> None:
     )
 
 
+def write_failed_entries_as_text(corrections: Corrections) -> None:
+    """The cause of EventBridge.FailedEntry is an object, where a cause is always text."""
+    tasks = module("asl.component.state.exec.state_task.service.state_task_service_events")
+
+    class FailedEntries(tasks.SfnFailedEntryCountException):
+        def __init__(self, cause: Any) -> None:
+            super().__init__(json.dumps(cause))
+
+    corrections.replace(tasks, "SfnFailedEntryCountException", FailedEntries)
+
+
 def end_task_tokens_with_their_attempt(corrections: Corrections) -> None:
     """The token of a task stays valid after the task has timed out, and a retry waits for the
     token that was answered already, so that it fails at once."""
@@ -271,6 +282,7 @@ def correct(corrections: Corrections, client: Callable[[str, str], Any]) -> None
     keep_runtime_errors_from_all(corrections)
     name_unmatched_choices(corrections)
     name_denied_invocations(corrections)
+    write_failed_entries_as_text(corrections)
     end_task_tokens_with_their_attempt(corrections)
     interrupt_waits_between_retries(corrections)
     parse_definitions_once(corrections)

@@ -21,6 +21,7 @@ import moto.awslambda.models as lambda_models
 import moto.cloudformation.parsing as parsing
 import moto.dynamodb.models.table as table_models
 import moto.sqs.models as sqs_models
+import moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_events as events_tasks  # noqa: E501
 import moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_lambda as lambda_tasks  # noqa: E501
 import moto.stepfunctions.parser.asl.parse.asl_parser as asl_parser
 import moto.stepfunctions.parser.backend.execution as execution_models
@@ -469,6 +470,12 @@ def name_denied_invocations() -> bool:
     denied = ClientError(response, "Invoke")
     error, _ = lambda_tasks.StateTaskServiceLambda._error_cause_from_client_error(denied)
     return error != "Lambda.AWSLambdaException"
+
+
+@fault
+def write_failed_entries_as_text() -> bool:
+    refused = events_tasks.SfnFailedEntryCountException(cause={"FailedEntryCount": 1})
+    return not isinstance(refused.cause, str)
 
 
 @fault
