@@ -10,6 +10,7 @@ import pytest
 
 from local.environment import LocalEnvironment
 from local.sandboxes.salesforce_seed import USD_DEAL, DealSample, create_deal
+from tests.workflows.breakages import Stage
 from tests.workflows.runs import Run, Workflow
 from tests.workflows.systems import Systems
 
@@ -76,3 +77,9 @@ def won(workflow: Workflow, new_deal: Callable[..., str]) -> Callable[..., Run]:
         return workflow.win(new_deal(sample, **changes))
 
     return won
+
+
+@pytest.fixture
+def stage(workflow: Workflow, systems: Systems, new_deal: Callable[..., str]) -> Stage:
+    """What a breakage acts on."""
+    return Stage(workflow, systems, new_deal)

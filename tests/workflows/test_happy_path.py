@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 
@@ -90,7 +91,7 @@ def _check_erp(
         [customer] = systems.erp.customers(account)
         assert customer["name"] == systems.crm.name(account)
         assert customer["active"]
-    for child, parent in zip(accounts, accounts[1:], strict=False):
+    for child, parent in pairwise(accounts):
         assert systems.erp.parents(child) == [f"salesforce:{parent}"]
     assert order.bill_to == f"salesforce:{accounts[0]}"
     assert (order.subsidiary, order.currency) == (sample.subsidiary, sample.currency)
