@@ -25,6 +25,8 @@ BOOKS = HERE / "books.toml"
 CREATE_BOOKS = HERE / "process" / "create_books.py"
 
 DATABASE_NAME = "erp"
+# Decimals of unit prices. Tryton's own default, 4, is too coarse for discounts on many units.
+PRICE_DECIMALS = "8"
 
 Progress = Callable[[str], None]
 
@@ -65,6 +67,7 @@ class TrytonDatabase:
             # As with a worker: a confirmed order waits out its grace period, in which it can
             # still be cancelled. No worker runs here, so here it waits for ever.
             "TRYTOND_QUEUE__WORKER": "True",
+            "TRYTOND_PRODUCT__PRICE_DECIMAL": PRICE_DECIMALS,
         }
 
     def copy_to(self, directory: Path) -> TrytonDatabase:
@@ -149,8 +152,8 @@ def _run(command: list[str], environment: dict[str, str], progress: Progress) ->
 
 
 def _fingerprint() -> str:
-    """What the build depends on: the books, the script and the version of every Tryton package."""
-    digest = hashlib.sha256()
+    """What a build depends on: books, script, price decimals, versions of all Tryton packages."""
+    digest = hashlib.sha256(PRICE_DECIMALS.encode())
     for file in (BOOKS, CREATE_BOOKS):
         digest.update(file.read_bytes())
     versions = {

@@ -5,12 +5,14 @@ A product's id may be given when it is created: here it is the SKU.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from local.sandboxes.stripe.account import PAGE, Account, StripeObject
 from local.sandboxes.stripe.errors import ApiError, invalid_parameter, no_such
 from local.sandboxes.stripe.parameters import (
     boolean,
+    decimal,
     hash_of,
     integer,
     list_of,
@@ -29,8 +31,9 @@ PRICE_DATA = hash_of(
         ),
         "tax_behavior": one_of("exclusive", "inclusive", "unspecified"),
         "unit_amount": integer(0),
+        "unit_amount_decimal": decimal,
     },
-    required=("currency", "product", "recurring", "unit_amount"),
+    required=("currency", "product", "recurring"),
 )
 # https://docs.stripe.com/currencies: written in hundredths of a unit that is never divided, and
 # in thousandths whose last digit is 0.
@@ -97,8 +100,10 @@ def add_price(account: Account, data: dict[str, Any], param: str) -> StripeObjec
         message = f"The product {product['id']} is not active."
         raise ApiError(400, message, param=f"{param}[product]")
     currency = data["currency"].lower()
-    if data["unit_amount"] % DIVISORS.get(currency, 1):
-        message = f"{currency} amounts must be divisible by {DIVISORS[currency]}."
+    amount = _unit_amount(data, param)
+    divisor = DIVISORS.get(currency)
+    if divisor and amount % divisor:
+        message = f"{currency} amounts must be divisible by {divisor}."
         raise invalid_parameter(f"{param}[unit_amount]", message)
     recurring = data["recurring"]
     price = {
@@ -124,8 +129,17 @@ def add_price(account: Account, data: dict[str, Any], param: str) -> StripeObjec
         "tiers_mode": None,
         "transform_quantity": None,
         "type": "recurring",
-        "unit_amount": data["unit_amount"],
-        "unit_amount_decimal": str(data["unit_amount"]),
+        # https://docs.stripe.com/billing/subscriptions/decimal-amounts
+        "unit_amount": None if amount % 1 else int(amount),
+        "unit_amount_decimal": f"{amount:f}",
     }
     account.prices[price["id"]] = price
     return price
+
+
+def _unit_amount(data: dict[str, Any], param: str) -> Decimal:
+    given = [data[name] for name in ("unit_amount", "unit_amount_decimal") if name in data]
+    if len(given) != 1:
+        message = "Give exactly one of unit_amount and unit_amount_decimal."
+        raise invalid_parameter(f"{param}[unit_amount]", message)
+    return Decimal(given[0])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -21,6 +22,7 @@ from local.sandboxes.stripe.errors import (
 # Reads one raw value, which has the given name in the request; raises ApiError.
 Reader = Callable[[Any, str], Any]
 
+DECIMALS = 12
 METADATA_KEYS = 50
 METADATA_KEY_LENGTH = 40
 METADATA_VALUE_LENGTH = 500
@@ -80,6 +82,18 @@ def integer(minimum: int | None = None, maximum: int | None = None) -> Reader:
         return number
 
     return read
+
+
+def decimal(value: Any, name: str) -> Decimal:
+    """A number from 0 with at most twelve decimals: how Stripe prices what is finer than a cent."""
+    try:
+        number = Decimal(value)
+    except (TypeError, InvalidOperation):
+        raise invalid_parameter(name, f"Invalid decimal: {value}") from None
+    if not number.is_finite() or number < 0 or number.as_tuple().exponent < -DECIMALS:
+        message = f"Invalid decimal: {value} must be at least 0, with at most {DECIMALS} decimals"
+        raise invalid_parameter(name, message)
+    return number
 
 
 def boolean(value: Any, name: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from interlock.canonical import Account, Address, Line, LineKind, Money, Subscription
+from interlock.canonical import Account, Address, Line, LineKind, Subscription, UnitPrice
 from interlock.connectors.billing.stripe import Stripe
 
 Later = Callable[[timedelta], None]
@@ -22,7 +22,7 @@ ACCOUNT = Account(
 )
 
 
-def line(number: int, sku: str, quantity: int, unit_price: Money) -> Line:
+def line(number: int, sku: str, quantity: int, unit_price: UnitPrice) -> Line:
     """A recurring line whose amounts add up."""
     return Line(
         number=number,
@@ -41,11 +41,12 @@ def subscription(currency: str = "USD", **changes: Any) -> Subscription:
         "id": "salesforce:0065e00000Deal1",
         "customer_id": ACCOUNT.id,
         "currency": currency,
+        "payment_days": 30,
         "start_date": NOW.date(),
         "term_months": 12,
         "lines": (
-            line(1, "PLATFORM-ANNUAL", 1, Money.of("12000", currency)),
-            line(2, "SEAT-ANNUAL", 25, Money.of("240", currency)),
+            line(1, "PLATFORM-ANNUAL", 1, UnitPrice.of("12000", currency)),
+            line(2, "SEAT-ANNUAL", 25, UnitPrice.of("240", currency)),
         ),
     }
     return Subscription(**{**values, **changes})

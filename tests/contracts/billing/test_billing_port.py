@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
-from interlock.canonical import Money, Subscription
+from interlock.canonical import Money, Subscription, UnitPrice
 from interlock.connectors.billing.port import BillingPort
 from interlock.errors import (
     BusinessRuleViolation,
@@ -206,6 +206,8 @@ class TestSubscriptions:
             ("KWD", "74.120", 74120),
             ("ISK", "5", 500),
             ("MGA", "5000", 5000),
+            ("USD", "84.9915", None),
+            ("JPY", "84.9915", None),
         ],
     )
     def test_prices_are_exact_in_every_currency(
@@ -215,9 +217,11 @@ class TestSubscriptions:
         customer_id: str,
         currency: str,
         price: str,
-        units: int,
+        units: int | None,
     ) -> None:
-        deal = subscription(currency, lines=(line(1, "SEAT-ANNUAL", 3, Money.of(price, currency)),))
+        deal = subscription(
+            currency, lines=(line(1, "SEAT-ANNUAL", 3, UnitPrice.of(price, currency)),)
+        )
 
         entered = billing.create_subscription(
             deal, customer_remote_id=customer_id, idempotency_key="key-1"
@@ -226,15 +230,44 @@ class TestSubscriptions:
         assert entered.lines == deal.lines
         assert [row["unit_amount"] for row in sandbox.account.prices.values()] == [units]
 
+    def test_half_a_cent_is_not_left_to_the_vendor_to_round(
+        self, billing: BillingPort, customer_id: str
+    ) -> None:
+        half = line(1, "SEAT-ANNUAL", 1, UnitPrice.of("94.905", "USD"))
+
+        entered = billing.create_subscription(
+            subscription(lines=(half,)), customer_remote_id=customer_id, idempotency_key="key-1"
+        )
+
+        assert entered.lines[0].amount == half.amount == Money.of("94.91", "USD")
+        assert entered.lines[0].unit_price == UnitPrice.of("94.91", "USD")
+
+    @pytest.mark.parametrize("days", [0, 45])
+    def test_an_invoice_is_due_as_the_payment_terms_say(
+        self, billing: BillingPort, sandbox: Sandbox, customer_id: str, days: int
+    ) -> None:
+        deal = subscription(payment_days=days, start_date=NOW.date() - timedelta(days=1))
+
+        entered = billing.create_subscription(
+            deal, customer_remote_id=customer_id, idempotency_key="key-1"
+        )
+
+        assert entered.payment_days == days
+        (started,) = sandbox.account.subscriptions.values()
+        assert started["days_until_due"] == days
+
     @pytest.mark.parametrize(
         ("lines", "problem"),
         [
             ((), "1 to 20 lines"),
-            (tuple(line(n, "SEAT-ANNUAL", 1, Money.of(9, "USD")) for n in range(21)), "20 lines"),
-            ((line(1, "SEAT-ANNUAL", 1, Money.of(9, "EUR")),), "not in USD"),
+            (
+                tuple(line(n, "SEAT-ANNUAL", 1, UnitPrice.of(9, "USD")) for n in range(21)),
+                "20 lines",
+            ),
+            ((line(1, "SEAT-ANNUAL", 1, UnitPrice.of(9, "EUR")),), "not in USD"),
             (
                 (
-                    line(1, "SEAT-ANNUAL", 1, Money.of(9, "USD")).model_copy(
+                    line(1, "SEAT-ANNUAL", 1, UnitPrice.of(9, "USD")).model_copy(
                         update={"quantity": Decimal("1.5")}
                     ),
                 ),
@@ -242,11 +275,11 @@ class TestSubscriptions:
             ),
             (
                 (
-                    line(1, "SEAT-ANNUAL", 2, Money.of(9, "USD")).model_copy(
+                    line(1, "SEAT-ANNUAL", 2, UnitPrice.of(9, "USD")).model_copy(
                         update={"amount": Money.of(17, "USD")}
                     ),
                 ),
-                "is not its amount",
+                "cannot come to 17.00 USD for 2 at 9.00 USD",
             ),
         ],
     )
@@ -263,7 +296,7 @@ class TestSubscriptions:
     def test_unknown_product_and_unknown_customer(
         self, billing: BillingPort, customer_id: str
     ) -> None:
-        services = subscription(lines=(line(1, "PS-IMPLEMENT", 1, Money.of(9, "USD")),))
+        services = subscription(lines=(line(1, "PS-IMPLEMENT", 1, UnitPrice.of(9, "USD")),))
         for deal, customer in ((services, customer_id), (subscription(), "cus_missing")):
             with pytest.raises(RecordNotFound):
                 billing.create_subscription(

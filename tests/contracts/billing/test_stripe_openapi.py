@@ -142,7 +142,7 @@ def test_the_adapter_is_pinned_to_the_described_version(stripe_api: Description)
 def test_every_request_and_every_answer(
     stripe_api: Description, connect: Connect, recorder: Recorder, later: Later
 ) -> None:
-    billing = connect(transport=recorder, automatic_tax="true", days_until_due="45")
+    billing = connect(transport=recorder, automatic_tax="true")
     today, future = subscription(), subscription(start_date=NOW.date() + timedelta(days=9))
 
     billing.get_catalogue(("SEAT-ANNUAL", "PS-IMPLEMENT"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from interlock.canonical import LineKind, Money, OrderStatus, WriteBack
+from interlock.canonical import LineKind, Money, OrderStatus, UnitPrice, WriteBack
 from interlock.connectors.crm.port import CrmPort
 from interlock.errors import (
     ContractViolation,
@@ -67,7 +67,7 @@ class TestSnapshot:
             (2, "SEAT-ANNUAL", LineKind.RECURRING, 25),
             (3, "PS-IMPLEMENT", LineKind.SERVICE, 10),
         ]
-        assert deal.lines[1].unit_price == Money.of("480.00", "USD")
+        assert deal.lines[1].unit_price == UnitPrice.of("480.00", "USD")
         assert Money.total((line.amount for line in deal.lines), "USD") == deal.amount
         own, parent = deal.accounts
         assert (own.name, own.parent_id) == ("Larkspur Robotics Inc.", parent.id)
@@ -110,8 +110,45 @@ class TestSnapshot:
 
         line = crm.get_opportunity(DEAL, hierarchy_depth=0).lines[1]
 
-        assert line.unit_price == Money.of("420.00", "USD")
+        assert line.unit_price == UnitPrice.of("420.00", "USD")
         assert line.amount == Money.of("10500.00", "USD")
+
+    def test_a_discounted_deal_adds_up_to_the_cent(self, crm: CrmPort, organization) -> None:
+        """Salesforce says 2124.7875 and 28324.7875 here: it rounds neither line nor sum."""
+        platform, seats = (
+            organization.matching("OpportunityLineItem", "ProductCode", code)[0]
+            for code in ("PLATFORM-ANNUAL", "SEAT-ANNUAL")
+        )
+        prices = {"UnitPrice": Decimal("99.99"), "Discount": Decimal(15)}
+        organization.update("OpportunityLineItem", seats["Id"], prices)
+        prices = {"UnitPrice": Decimal("12000.33"), "Discount": Decimal("15")}
+        organization.update("OpportunityLineItem", platform["Id"], prices)
+
+        deal = crm.get_opportunity(DEAL, hierarchy_depth=0)
+
+        assert [line.unit_price for line in deal.lines[:2]] == [
+            UnitPrice.of("10200.2805", "USD"),
+            UnitPrice.of("84.9915", "USD"),
+        ]
+        assert [line.amount for line in deal.lines] == [
+            Money.of("10200.28", "USD"),
+            Money.of("2124.79", "USD"),
+            Money.of("16000.00", "USD"),
+        ]
+        assert all(line.adds_up for line in deal.lines)
+        assert deal.amount == Money.of("28325.07", "USD")
+
+    def test_a_fraction_of_a_yen_is_a_price_but_no_amount(self, crm: CrmPort, organization) -> None:
+        [line, *_] = organization.matching(
+            "OpportunityLineItem", "OpportunityId", JPY_DEAL.record_id
+        )
+        organization.update("OpportunityLineItem", line["Id"], {"UnitPrice": Decimal("0.5")})
+
+        deal = crm.get_opportunity(f"salesforce:{JPY_DEAL.record_id}", hierarchy_depth=0)
+
+        assert deal.lines[0].unit_price == UnitPrice.of("0.5", "JPY")
+        assert deal.lines[0].amount == Money.of(1, "JPY")
+        assert deal.amount == Money.of(2880001, "JPY")
 
     def test_what_was_agreed_does_not_change_with_our_write_back(
         self, crm: CrmPort, organization, clock
@@ -193,13 +230,13 @@ class TestIncomplete:
         with pytest.raises(ContractViolation, match=r"AccountId is empty; .*_Start_Date__c is"):
             crm.get_opportunity(DEAL, hierarchy_depth=5)
 
-    def test_a_fraction_of_a_yen(self, crm: CrmPort, organization) -> None:
+    def test_a_price_beyond_reason(self, crm: CrmPort, organization) -> None:
         [line, *_] = organization.matching(
             "OpportunityLineItem", "OpportunityId", JPY_DEAL.record_id
         )
-        organization.update("OpportunityLineItem", line["Id"], {"UnitPrice": Decimal("0.5")})
+        organization.update("OpportunityLineItem", line["Id"], {"UnitPrice": Decimal(10**12)})
 
-        with pytest.raises(ContractViolation, match=r"line item 1: UnitPrice: .*more decimals"):
+        with pytest.raises(ContractViolation, match=r"line item 1: UnitPrice: .*below 10\^12"):
             crm.get_opportunity(f"salesforce:{JPY_DEAL.record_id}", hierarchy_depth=5)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -121,6 +122,22 @@ class TrytonUnderTest:
         (period,) = self._finance("GET", "account.period", domain=domain, fields=["id"])
         self._finance("POST", f"account.period/{period['id']}/close", {})
 
+    def enter_payment_terms(self, *instalments: list[dict[str, int]]) -> str:
+        """Finance agrees on new terms: halves, then the rest, each after its steps; their name."""
+        name = f"TERMS-{uuid.uuid4().hex}"
+        lines = [
+            {
+                "sequence": number,
+                "type": "remainder" if number == len(instalments) else "percent",
+                "relativedeltas": [["create", steps]],
+            }
+            | ({} if number == len(instalments) else self._HALF)
+            for number, steps in enumerate(instalments, start=1)
+        ]
+        values = {"name": name, "lines": [["create", lines]]}
+        self._finance("POST", "account.invoice.payment_term", values)
+        return name
+
     def invoice(self, order_remote_id: str, subsidiary: str) -> None:
         """Finance processes and invoices the order."""
         for button in ("process", "manual_invoice"):
@@ -150,6 +167,10 @@ class TrytonUnderTest:
         work = self._finance("GET", f"project.work/{project_remote_id}", fields=["children.name"])
         return [task["name"] for task in work["children"]]
 
+    _HALF = {
+        "ratio": {"__class__": "Decimal", "decimal": "0.5"},
+        "divisor": {"__class__": "Decimal", "decimal": "2"},
+    }
     _COPIED = ("company", "party", "currency", "reference", "description", "invoice_address")
 
     def _sale(self, remote_id: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from interlock.canonical import Account, Address, Line, LineKind, Money, Order
+from interlock.canonical import Account, Address, Line, LineKind, Money, Order, UnitPrice
 from interlock.connectors.erp.port import CustomerCriteria, OrderContextQuery
 from interlock.errors import (
     BusinessRuleViolation,
@@ -48,7 +48,7 @@ def account(**changes) -> Account:
 
 
 def line(number: int, sku: str, kind: LineKind, quantity: str, price: str, currency: str) -> Line:
-    unit_price = Money.of(price, currency)
+    unit_price = UnitPrice.of(price, currency)
     return Line(
         number=number,
         sku=sku,
@@ -72,6 +72,7 @@ def order(subsidiary: str = US, currency: str = "USD", **changes) -> Order:
         "subsidiary": subsidiary,
         "currency": currency,
         "payment_terms": "NET30",
+        "payment_days": 30,
         "start_date": date(2026, 12, 1),
         "term_months": 12,
         "lines": lines,
@@ -108,9 +109,19 @@ class TestOrderContext:
         assert set(context.subsidiaries) == set(SUBSIDIARIES)
         assert set(context.sellable_skus) == {"PLATFORM-ANNUAL", "SEAT-ANNUAL", "PS-IMPLEMENT"}
         assert context.taxed_skus == context.sellable_skus
-        assert context.payment_terms_known
+        assert context.payment_days == 30
         assert context.period_open
         assert context.credit_hold is None
+
+    def test_months_are_as_many_days_as_they_may_have(self, erp):
+        name = erp.enter_payment_terms([{"days": 14}], [{"months": 1}, {"weeks": 1}])
+        query = context_query(payment_terms=name)
+        assert erp.port.get_order_context(query, customer_remote_id=None).payment_days == 38
+
+    def test_terms_that_are_no_number_of_days_are_said(self, erp):
+        name = erp.enter_payment_terms([{"months": 1, "day": 31}])
+        with pytest.raises(BusinessRuleViolation, match=f"{name}.*certain day"):
+            erp.port.get_order_context(context_query(payment_terms=name), customer_remote_id=None)
 
     def test_tells_what_it_does_not_know(self, erp):
         query = context_query("ELSEWHERE", skus=("SEAT-ANNUAL", "GADGET"), payment_terms="NET999")
@@ -118,7 +129,7 @@ class TestOrderContext:
         assert context.subsidiary_currency is None
         assert context.sellable_skus == ("SEAT-ANNUAL",)
         assert context.taxed_skus == ()
-        assert not context.payment_terms_known
+        assert context.payment_days is None
         assert not context.period_open
 
     def test_a_closed_period_is_not_open(self, erp):
@@ -292,9 +303,43 @@ class TestOrders:
         assert erp.port.get_order(remote_id) == entered
         assert erp.port.find_order(wanted.id) == entered
         agreed = {"lines", "net", "currency", "subsidiary", "payment_terms", "start_date"}
-        agreed |= {"id", "term_months"}
+        agreed |= {"payment_days", "id", "term_months"}
         assert entered.model_dump(include=agreed) == wanted.model_dump(include=agreed)
         assert entered.bill_to == erp.port.get_customer(customer).id
+
+    @pytest.mark.parametrize(
+        ("quantity", "price", "amount", "entered"),
+        [
+            ("1", "84.9915", "84.99", "84.9915"),
+            ("3000", "84.9915", "254974.50", "84.9915"),
+            ("999", "333.333333", "333000.00", "333.333333"),
+            ("1", "94.905", "94.91", "94.91"),
+            ("3", "94.905", "284.72", "94.90666667"),
+            ("5", "0.001", "0.01", "0.002"),
+        ],
+    )
+    def test_a_discounted_line_comes_to_its_amount(
+        self, erp, customer, quantity, price, amount, entered
+    ):
+        """Half a cent goes the ERP's way where it is left to it: the unit price leaves none."""
+        discounted = line(1, "SEAT-ANNUAL", LineKind.RECURRING, quantity, price, "USD")
+        wanted = order(lines=(discounted,), net=discounted.amount)
+
+        found = erp.port.create_order(wanted, customer_remote_id=customer)
+
+        assert found.net == Money.of(amount, "USD")
+        assert found.lines[0].amount == discounted.amount == found.net
+        assert found.lines[0].unit_price == UnitPrice.of(entered, "USD")
+        assert found.total == found.net + found.tax
+
+    def test_a_price_too_fine_for_the_erp_is_said_and_leaves_nothing(self, erp, customer):
+        fine = line(1, "SEAT-ANNUAL", LineKind.RECURRING, "90000000", "0.333333333333", "USD")
+        wanted = order(lines=(fine,), net=fine.amount)
+
+        with pytest.raises(BusinessRuleViolation, match="cannot come to"):
+            erp.port.create_order(wanted, customer_remote_id=customer)
+
+        assert erp.order_states(wanted.id) == []
 
     def test_is_absent_until_entered(self, erp):
         assert erp.port.find_order(new_id()) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -24,6 +25,7 @@ TASK = Task(
     id="order-1:kick-off",
     subject="Kick-off with Acme",
     body="Agree on the plan.\nWho: customer success.",
+    customer_id="crm:0017",
     customer_name="Acme GmbH & Co. KG",
 )
 TICKETS = "/api/v2/tickets$"
@@ -89,6 +91,7 @@ class TestTasks:
 
         assert task.id == f"zendesk:{number}"
         assert task.customer_name == "Integration"
+        assert task.customer_id.startswith("zendesk:")
 
 
 class TestIdempotency:
@@ -114,7 +117,7 @@ class TestCustomers:
     def test_tasks_of_one_customer_share_its_organization(
         self, support: SupportPort, api: httpx.Client
     ) -> None:
-        for number, name in enumerate(("Acme", "ACME")):
+        for number, name in enumerate(("Acme", "Acme Group")):
             task = TASK.model_copy(update={"id": f"order-1:{number}", "customer_name": name})
             support.create_task(task, idempotency_key=f"key-{number}")
 
@@ -127,14 +130,65 @@ class TestCustomers:
     def test_organization_that_support_already_has_is_used(
         self, support: SupportPort, api: httpx.Client, sandbox: Sandbox
     ) -> None:
-        wanted = {"organization": {"name": TASK.customer_name, "external_id": "crm-7"}}
+        wanted = {"organization": {"name": "Acme (key account)", "external_id": TASK.customer_id}}
         number = api.post("/organizations", json=wanted).json()["organization"]["id"]
 
         support.create_task(TASK, idempotency_key="key-1")
 
         assert writes(sandbox, "POST", "/api/v2/organizations") == 1
         assert api.get("/tickets").json()["tickets"][0]["organization_id"] == number
-        assert api.get(f"/organizations/{number}").json()["organization"]["external_id"] == "crm-7"
+        organization = api.get(f"/organizations/{number}").json()["organization"]
+        assert organization["name"] == "Acme (key account)"
+
+    @pytest.mark.parametrize("external_id", [None, "crm:0016"])
+    def test_organization_of_the_same_name_is_another_customer(
+        self, support: SupportPort, api: httpx.Client, external_id: str | None
+    ) -> None:
+        wanted = {"organization": {"name": TASK.customer_name, "external_id": external_id}}
+        other = api.post("/organizations", json=wanted).json()["organization"]["id"]
+
+        created = support.create_task(TASK, idempotency_key="key-1")
+
+        assert support.get_task(created.remote_id) == created
+        (ticket,) = api.get("/tickets").json()["tickets"]
+        assert ticket["organization_id"] != other
+        path = f"/organizations/{ticket['organization_id']}"
+        organization = api.get(path).json()["organization"]
+        assert organization["external_id"] == TASK.customer_id
+        assert organization["name"] == f"{TASK.customer_name} ({TASK.customer_id})"
+
+    def test_two_customers_of_one_name_stay_apart(
+        self, support: SupportPort, api: httpx.Client
+    ) -> None:
+        for number in range(4):
+            other = {"id": f"order-{number}:kick-off", "customer_id": f"crm:{number % 2}"}
+            task = TASK.model_copy(update=other)
+            created = support.create_task(task, idempotency_key=f"key-{number}")
+            assert created.customer_id == task.customer_id
+
+        tickets = api.get("/tickets").json()["tickets"]
+        members = [(ticket["organization_id"], ticket["requester_id"]) for ticket in tickets]
+        assert members[0] == members[2] != members[1] == members[3]
+        assert len({number for pair in members for number in pair}) == 4
+        assert len(api.get("/organizations").json()["organizations"]) == 2
+
+    def test_tasks_created_at_once_share_one_organization(
+        self, support: SupportPort, api: httpx.Client
+    ) -> None:
+        taken = {"organization": {"name": TASK.customer_name}}
+        api.post("/organizations", json=taken)
+
+        def create(number: int) -> None:
+            task = TASK.model_copy(update={"id": f"order-1:{number}"})
+            support.create_task(task, idempotency_key=f"key-{number}")
+
+        with ThreadPoolExecutor(5) as threads:
+            list(threads.map(create, range(5)))
+
+        tickets = api.get("/tickets").json()["tickets"]
+        assert len(tickets) == 5
+        assert len({ticket["organization_id"] for ticket in tickets}) == 1
+        assert len(api.get("/organizations").json()["organizations"]) == 2
 
 
 class TestClosing:

@@ -20,7 +20,13 @@ from openapi_schema_validator import OAS30Validator
 
 from local.sandboxes.sandbox import RecordedRequest, Sandbox
 
-TASK = Task(id="order-1:kick-off", subject="Kick-off", body="Plan", customer_name="Acme")
+TASK = Task(
+    id="order-1:kick-off",
+    subject="Kick-off",
+    body="Plan",
+    customer_id="crm:0017",
+    customer_name="Acme",
+)
 
 # What a request must have, whatever the description leaves open, and the schema that has its keys.
 BODIES = {
@@ -34,7 +40,7 @@ BODIES = {
         "TicketUpdateInput",
         {"status", "comment", "safe_update", "updated_stamp"},
     ),
-    "CreateOrganization": ("organization", "OrganizationObject", {"name"}),
+    "CreateOrganization": ("organization", "OrganizationObject", {"name", "external_id"}),
     "CreateOrUpdateUser": ("user", "UserCreateInput", {"external_id", "name", "organization_id"}),
 }
 # The description does not list it; the guide to side-loading does, for every list and show.

@@ -1,7 +1,7 @@
 """The canonical model that functions, workflows and events speak; no vendor's name is in it."""
 
 from interlock.canonical.base import Canonical, Command, Record, Remediation, Timestamp
-from interlock.canonical.money import EXPONENTS, Currency, Money
+from interlock.canonical.money import EXPONENTS, PRICE_DECIMALS, Currency, Money, UnitPrice
 from interlock.canonical.records import (
     Account,
     Address,
@@ -20,6 +20,7 @@ from interlock.canonical.records import (
 
 __all__ = [
     "EXPONENTS",
+    "PRICE_DECIMALS",
     "Account",
     "Address",
     "Canonical",
@@ -39,5 +40,6 @@ __all__ = [
     "Subscription",
     "Task",
     "Timestamp",
+    "UnitPrice",
     "WriteBack",
 ]

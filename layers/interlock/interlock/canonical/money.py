@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import ROUND_HALF_UP, Decimal
-from typing import Annotated, Any
+from decimal import ROUND_HALF_UP, Context, Decimal
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
 # ISO 4217 list one: the active currencies, by how many decimals their minor unit has.
 # https://www.six-group.com/en/products-services/financial-information/data-standards.html
@@ -24,6 +31,10 @@ _BY_EXPONENT = {
 }
 # In major units. Beyond it is a mistake, and below it arithmetic is exact.
 _LIMIT = Decimal(10) ** 18
+_PRICE_LIMIT = Decimal(10) ** 12
+PRICE_DECIMALS = 12
+# Enough digits for any price times any quantity.
+EXACTLY = Context(prec=60)
 
 EXPONENTS = {code: exp for exp, codes in _BY_EXPONENT.items() for code in codes.split()}
 
@@ -37,11 +48,8 @@ def _known(code: str) -> str:
 Currency = Annotated[str, AfterValidator(_known)]
 
 
-class Money(BaseModel):
-    """An amount that its currency can express: no fraction of a minor unit, never a float.
-
-    `amount` is in major units (12.50 USD, 1250 JPY); `minor_units` converts.
-    """
+class _Amount(BaseModel):
+    """A decimal amount of a currency, in major units (12.50 USD, 1250 JPY); never a float."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -55,8 +63,27 @@ class Money(BaseModel):
             raise ValueError("money is never a float: give a decimal or a string")
         return value
 
+    @classmethod
+    def of(cls, amount: Decimal | int | str, currency: str) -> Self:
+        """`Money.of("12.50", "USD")`. Raises pydantic.ValidationError for a bad amount."""
+        return cls(amount=amount, currency=currency)
+
+    def times(self, factor: Decimal | int) -> Money:
+        """The amount times a factor, rounded as `Money.rounded` does."""
+        return Money.rounded(EXACTLY.multiply(self.amount, Decimal(factor)), self.currency)
+
+    def __str__(self) -> str:
+        return f"{self.amount:,f} {self.currency}"
+
+
+class Money(_Amount):
+    """An amount that its currency can express: no fraction of a minor unit.
+
+    `minor_units` converts to a whole number of them.
+    """
+
     @model_validator(mode="after")
-    def _expressible(self) -> Money:
+    def _expressible(self) -> Self:
         if not self.amount.is_finite() or abs(self.amount) >= _LIMIT:
             raise ValueError("money is a finite amount below 10^18")
         # One spelling per amount (12.5 is 12.50 and -0 is 0), so that hashes of payloads agree.
@@ -72,15 +99,11 @@ class Money(BaseModel):
         return Decimal(1).scaleb(-EXPONENTS[self.currency])
 
     @classmethod
-    def of(cls, amount: Decimal | int | str, currency: str) -> Money:
-        """`Money.of("12.50", "USD")`. Raises pydantic.ValidationError for a bad amount."""
-        return cls(amount=amount, currency=currency)
-
-    @classmethod
     def rounded(cls, amount: Decimal, currency: str) -> Money:
         """The nearest expressible amount, halves away from zero (the rule on invoices)."""
         quantum = Decimal(1).scaleb(-EXPONENTS[_known(currency)])
-        return cls(amount=amount.quantize(quantum, rounding=ROUND_HALF_UP), currency=currency)
+        rounded = amount.quantize(quantum, rounding=ROUND_HALF_UP, context=EXACTLY)
+        return cls(amount=rounded, currency=currency)
 
     @classmethod
     def from_minor_units(cls, units: int, currency: str) -> Money:
@@ -102,9 +125,27 @@ class Money(BaseModel):
             raise ValueError(f"cannot add {other.currency} to {self.currency}")
         return Money(amount=self.amount + other.amount, currency=self.currency)
 
-    def times(self, factor: Decimal | int) -> Money:
-        """The amount times a factor, rounded as `rounded` does."""
-        return Money.rounded(self.amount * factor, self.currency)
 
-    def __str__(self) -> str:
-        return f"{self.amount:,} {self.currency}"
+class UnitPrice(_Amount):
+    """The price of one unit, exactly: up to twelve decimals, whatever its currency has.
+
+    99.99 USD less 15 % are 84.9915 USD; only the price of a quantity, `times`, is Money.
+    """
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if not self.amount.is_finite() or abs(self.amount) >= _PRICE_LIMIT:
+            raise ValueError("a unit price is a finite amount below 10^12")
+        amount = self.amount.quantize(Decimal(1).scaleb(-PRICE_DECIMALS))
+        if self.amount != amount:
+            raise ValueError(f"a unit price has at most {PRICE_DECIMALS} decimals")
+        # One spelling per price: the currency's decimals, and more only where they say something.
+        decimals = max(EXPONENTS[self.currency], -amount.normalize().as_tuple().exponent)
+        amount = amount.quantize(Decimal(1).scaleb(-decimals)) + 0
+        object.__setattr__(self, "amount", amount)
+        return self
+
+    @field_serializer("amount", when_used="json")
+    def _plain(self, amount: Decimal) -> str:
+        """Without an exponent, which a Decimal has in its own spelling from 1E-7 down."""
+        return f"{amount:f}"

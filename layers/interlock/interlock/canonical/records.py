@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from datetime import date
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
 from interlock.canonical.base import Canonical, Record, RecordId, Text, Timestamp
-from interlock.canonical.money import Currency, Money
+from interlock.canonical.money import EXACTLY, Currency, Money, UnitPrice
 
 Sku = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Quantity = Annotated[Decimal, Field(gt=0, max_digits=18, decimal_places=6)]
+Days = Annotated[int, Field(ge=0)]
 
 
 class Address(Canonical):
@@ -52,8 +53,30 @@ class Line(Canonical):
     description: str
     kind: LineKind
     quantity: Quantity
-    unit_price: Money
+    unit_price: UnitPrice
     amount: Money
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether the unit price times the quantity is the amount."""
+        return self.unit_price.times(self.quantity) == self.amount
+
+    def price_in(self, decimals: int, quantum: Decimal) -> Decimal | None:
+        """The unit price for a system of so many decimals, such that it comes to `amount`.
+
+        Systems round halves in different ways (up, or to even), so a price counts only where it
+        leaves no half of a `quantum` to round, the smallest amount the system knows. That is the
+        agreed price nearly always, else what one unit costs of `amount`; None when neither has
+        few enough decimals.
+        """
+        step = Decimal(1).scaleb(-decimals)
+        amount = self.amount.amount
+        with localcontext(EXACTLY):
+            for price in (self.unit_price.amount, amount / self.quantity):
+                shortened = price.quantize(step)
+                if abs(shortened * self.quantity - amount) < quantum / 2:
+                    return shortened
+        return None
 
 
 class Split(Canonical):
@@ -101,13 +124,15 @@ class Order(Record):
     """A sales order. `id` is the opportunity's: one order per deal.
 
     `remote_id`, `number`, `status`, `tax` and `total` are the ERP's own, absent until it has the
-    order; `total` includes tax.
+    order; `total` includes tax. `payment_days` is how long the customer has to pay an invoice: the
+    ERP's meaning of `payment_terms`.
     """
 
     bill_to: RecordId
     subsidiary: Text
     currency: Currency
     payment_terms: Text
+    payment_days: Days
     start_date: date
     term_months: int
     lines: tuple[Line, ...]
@@ -145,11 +170,13 @@ class Project(Record):
 class Subscription(Record):
     """A subscription in the billing system, billed yearly in advance from `start_date`.
 
-    `id` is the order's. `remote_id` and `status` are the billing system's own.
+    `id` is the order's. `remote_id` and `status` are the billing system's own. An invoice is due
+    `payment_days` after it is made.
     """
 
     customer_id: RecordId
     currency: Currency
+    payment_days: Days
     start_date: date
     term_months: int
     lines: tuple[Line, ...]
@@ -163,6 +190,7 @@ class Subscription(Record):
             id=order.id,
             customer_id=order.bill_to,
             currency=order.currency,
+            payment_days=order.payment_days,
             start_date=order.start_date,
             term_months=order.term_months,
             lines=order.lines_of(LineKind.RECURRING),
@@ -170,10 +198,14 @@ class Subscription(Record):
 
 
 class Task(Record):
-    """An implementation task: a ticket in the support system. `id` is ours, stable per order."""
+    """An implementation task: a ticket in the support system. `id` is ours, stable per order.
+
+    `customer_id` is the account's: it tells customers of the same name apart.
+    """
 
     subject: Text
     body: str
+    customer_id: RecordId
     customer_name: Text
     remote_id: str | None = None
     status: str | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from interlock.canonical import LineKind, Money, Opportunity, Order
+from interlock.canonical import Line, LineKind, Money, Opportunity, Order, UnitPrice
 from interlock.connectors.billing.port import Catalogue
 from interlock.connectors.erp.port import OrderContext
 from interlock.errors import BusinessRuleViolation
@@ -33,6 +33,7 @@ def validate(
         subsidiary=opportunity.subsidiary,
         currency=opportunity.currency,
         payment_terms=opportunity.payment_terms,
+        payment_days=context.payment_days,
         start_date=opportunity.start_date,
         term_months=opportunity.term_months,
         lines=opportunity.lines,
@@ -50,8 +51,8 @@ def _amounts(opportunity: Opportunity) -> Iterator[str]:
         yield f"the lines are in {', '.join(foreign)}, the opportunity is in {currency}"
         return
     for line in opportunity.lines:
-        expected = line.unit_price.times(line.quantity)
-        if expected != line.amount:
+        if not line.adds_up:
+            expected = line.unit_price.times(line.quantity)
             yield (
                 f"line {line.number} ({line.sku}): {line.quantity} at {line.unit_price} are"
                 f" {expected}, not {line.amount}: correct the line in the CRM"
@@ -64,7 +65,7 @@ def _amounts(opportunity: Opportunity) -> Iterator[str]:
         )
 
 
-def _monies(line) -> tuple[Money, Money]:
+def _monies(line: Line) -> tuple[UnitPrice, Money]:
     return line.unit_price, line.amount
 
 
@@ -108,7 +109,7 @@ def _terms(opportunity: Opportunity, context: OrderContext) -> Iterator[str]:
             f" the opportunity is in {opportunity.currency}: choose the subsidiary that sells in"
             f" {opportunity.currency}"
         )
-    if not opportunity.payment_terms or not context.payment_terms_known:
+    if not opportunity.payment_terms or context.payment_days is None:
         named = opportunity.payment_terms or "none"
         yield f"the payment terms ({named}) are not in the ERP: choose ones that are"
     if not context.period_open:

@@ -229,7 +229,6 @@ def test_customer_made_by_hand_has_an_id_of_its_own() -> None:
     assert (customer.id, customer.name) == ("stripe:cus_1", "cus_1")
 
 
-@pytest.mark.parametrize("options", [{"days_until_due": "soon"}, {"automatic_tax": "yes"}])
-def test_wrong_option(options: dict[str, str]) -> None:
-    with pytest.raises(ContractViolation, match=next(iter(options))):
-        stripe(failure(500, None, None), **options)
+def test_wrong_option() -> None:
+    with pytest.raises(ContractViolation, match="automatic_tax"):
+        stripe(failure(500, None, None), automatic_tax="yes")

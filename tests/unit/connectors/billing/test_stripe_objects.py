@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
 from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from interlock.canonical import Address, Line, LineKind, Money
+from interlock.canonical import Address, Line, LineKind, Money, UnitPrice
 from interlock.connectors.billing import stripe_objects
-from interlock.connectors.billing.stripe_objects import from_minor_units, minor_units
+from interlock.connectors.billing.stripe_objects import minor_units
 from interlock.errors import BusinessRuleViolation
 
 from local.sandboxes.stripe.parameters import decode
@@ -29,10 +30,7 @@ from local.sandboxes.stripe.parameters import decode
     ],
 )
 def test_minor_units_as_stripe_counts(amount: str, currency: str, units: int) -> None:
-    money = Money.of(amount, currency)
-
-    assert minor_units(money) == units
-    assert from_minor_units(units, currency) == money
+    assert minor_units(Money.of(amount, currency)) == units
 
 
 @pytest.mark.parametrize(
@@ -43,11 +41,64 @@ def test_what_stripe_cannot_express(amount: str, currency: str) -> None:
         minor_units(Money.of(amount, currency))
 
 
-@given(st.integers(0, 10**12), st.sampled_from(["USD", "JPY", "ISK", "MGA"]))
-def test_amounts_survive_both_ways(whole: int, currency: str) -> None:
-    money = Money.of(whole, currency)
+def sold(quantity: int, price: str, currency: str, amount: str | None = None) -> Line:
+    """A recurring line; its amount adds up unless another is given."""
+    agreed = UnitPrice.of(price, currency)
+    return Line(
+        number=1,
+        sku="SEAT",
+        description="Seat",
+        kind=LineKind.RECURRING,
+        quantity=quantity,
+        unit_price=agreed,
+        amount=Money.of(amount, currency) if amount else agreed.times(quantity),
+    )
 
-    assert from_minor_units(minor_units(money), currency) == money
+
+@pytest.mark.parametrize(
+    ("quantity", "price", "currency", "units"),
+    [
+        (25, "480", "USD", "48000"),
+        (25, "84.9915", "USD", "8499.15"),
+        (3, "0.000000000001", "USD", "0.0000000001"),
+        (3, "84.9915", "JPY", "84.9915"),
+        (1, "94.905", "USD", "9491"),  # half a cent, which might be rounded either way
+        (3, "94.905", "USD", "9490.6666666667"),
+        (2, "84.5", "MGA", "84.5"),
+        (3, "84.9915", "ISK", "8500"),
+        (5, "74.12", "KWD", "74120"),
+    ],
+)
+def test_a_price_that_comes_to_the_amount(
+    quantity: int, price: str, currency: str, units: str
+) -> None:
+    assert stripe_objects.unit_amount(sold(quantity, price, currency)) == units
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (sold(2, "84.5", "ISK"), "cannot come to 169 ISK for 2 at 84.5 ISK"),
+        (sold(2, "74.125", "KWD"), "cannot come to 148.250 KWD"),
+        (sold(2, "9", "USD", amount="17"), "cannot come to 17.00 USD"),
+        (sold(1, "0.20", "MGA"), "as small as in 0.20 MGA"),
+        (sold(1, "5.124", "KWD"), "as small as in 5.124 KWD"),
+        (sold(1, "5", "UGX"), "not certain"),
+    ],
+)
+def test_a_line_that_cannot_be_charged_as_agreed(line: Line, problem: str) -> None:
+    with pytest.raises(BusinessRuleViolation, match=problem):
+        stripe_objects.unit_amount(line)
+
+
+@given(
+    st.decimals(0, 10**9, places=12), st.sampled_from(["USD", "JPY", "ISK", "MGA", "KWD", "CLF"])
+)
+def test_prices_at_stripe_are_read_exactly(price: Decimal, currency: str) -> None:
+    units = price.scaleb(stripe_objects.STRIPE_EXPONENTS[currency])
+    row = {"currency": currency.lower(), "unit_amount_decimal": f"{units:f}"}
+
+    assert stripe_objects.unit_price(row) == UnitPrice.of(price, currency)
 
 
 @given(st.dates(date(2000, 1, 1), date(2100, 1, 1)))
@@ -74,7 +125,7 @@ def test_months_of_a_phase(start: date, end: date, months: int) -> None:
 
 
 def test_item_that_was_added_at_stripe() -> None:
-    price = {"product": "SUPPORT", "currency": "eur", "unit_amount": 1250}
+    price = {"product": "SUPPORT", "currency": "eur", "unit_amount_decimal": "1250"}
     phase = {"items": [{"price": price, "quantity": 2, "metadata": {}}]}
 
     assert stripe_objects.lines(phase) == (
@@ -84,7 +135,7 @@ def test_item_that_was_added_at_stripe() -> None:
             description="",
             kind=LineKind.RECURRING,
             quantity=2,
-            unit_price=Money.of("12.50", "EUR"),
+            unit_price=UnitPrice.of("12.50", "EUR"),
             amount=Money.of("25", "EUR"),
         ),
     )
@@ -97,7 +148,7 @@ def test_long_description_is_cut_to_what_metadata_may_hold() -> None:
         description="x" * 900,
         kind=LineKind.RECURRING,
         quantity=1,
-        unit_price=Money.of(1, "USD"),
+        unit_price=UnitPrice.of(1, "USD"),
         amount=Money.of(1, "USD"),
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from interlock.canonical import Money, OrderStatus, WriteBack
+from interlock.canonical import Money, Opportunity, OrderStatus, WriteBack
 from interlock.connections import Connection
 from interlock.connectors.crm import salesforce_records as records
 from interlock.connectors.crm.salesforce import Salesforce
@@ -279,18 +279,47 @@ def test_the_country_of_an_address(
         assert found.country == expected
 
 
-def test_a_discount_that_does_not_divide_is_rounded_to_the_currency() -> None:
-    discounted = LINE | {"Quantity": 3.0, "Discount": 10.0, "TotalPrice": 1000.0}
-    lines = {"totalSize": 1, "done": True, "records": [discounted]}
+def deal_of(amount: float, *lines: dict[str, Any]) -> Opportunity:
+    """The snapshot of an opportunity with this amount and these line items."""
+    items = {"totalSize": len(lines), "done": True, "records": [LINE | line for line in lines]}
     crm = adapter(
         by_object(
-            Opportunity=records_answer(ROW | {"OpportunityLineItems": lines}),
+            Opportunity=records_answer(ROW | {"Amount": amount, "OpportunityLineItems": items}),
             OpportunitySplit=records_answer(),
             Account=records_answer(ACCOUNT),
         )
     )
+    return crm.get_opportunity(DEAL, hierarchy_depth=1)
 
-    [line] = crm.get_opportunity(DEAL, hierarchy_depth=1).lines
 
-    assert line.unit_price.amount == Decimal(333)
-    assert line.amount.amount == Decimal(1000)
+@pytest.mark.parametrize(
+    ("price", "discount", "net"),
+    [
+        (99.99, 15.0, "84.9915"),
+        (480.0, 12.5, "420"),
+        (480.0, None, "480"),
+        (480.0, 100.0, "0"),
+        (1800.77777778, 27.77777777777778, "1300.561728396667"),  # 1300.56172839666662827…
+    ],
+)
+def test_the_unit_price_after_a_discount(price: float, discount: float | None, net: str) -> None:
+    line = {"Quantity": 1.0, "UnitPrice": price, "Discount": discount, "TotalPrice": 1.0}
+
+    assert deal_of(1.0, line).lines[0].unit_price.amount == Decimal(net)
+
+
+def test_lines_and_amount_are_rounded_to_what_can_be_invoiced() -> None:
+    half = {"Quantity": 1.0, "UnitPrice": 100.5, "TotalPrice": 100.5}
+
+    deal = deal_of(301.5, half, half, half)
+
+    assert [line.amount.amount for line in deal.lines] == [101, 101, 101]
+    assert deal.amount.amount == 303
+
+
+def test_an_amount_that_is_not_the_sum_of_the_lines_is_left() -> None:
+    line = {"Quantity": 1.0, "UnitPrice": 100.0, "TotalPrice": 100.0}
+
+    assert deal_of(101.0, line).amount.amount == 101
+    assert deal_of(99.4, line).amount.amount == 100
+    assert deal_of(98.4, line).amount.amount == 98

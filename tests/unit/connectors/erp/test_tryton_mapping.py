@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from interlock.canonical import Account, Address, Line, LineKind, Money, Order
+from interlock.canonical import Account, Address, Line, LineKind, Money, Order, UnitPrice
 from interlock.connectors.erp import tryton_mapping as mapping
 from interlock.errors import ContractViolation
 
@@ -14,7 +14,7 @@ PRODUCT = {"id": 3, "sale_uom": 1, "template": {"account_category": {"customer_t
 
 
 def line(number: int, kind: LineKind) -> Line:
-    price = Money.of("19.90", "USD")
+    price = UnitPrice.of("19.90", "USD")
     return Line(
         number=number,
         sku="SEAT",
@@ -32,11 +32,18 @@ ORDER = Order(
     subsidiary="WEST",
     currency="USD",
     payment_terms="NET30",
+    payment_days=30,
     start_date=date(2027, 2, 28),
     term_months=18,
     lines=(line(1, LineKind.RECURRING), line(2, LineKind.SERVICE)),
     net=Money.of("99.50", "USD"),
 )
+
+
+def instalment(*deltas: dict, **delta: int) -> dict:
+    """An instalment of payment terms, due after one step or several."""
+    empty = {"days": 0, "weeks": 0, "months": 0, "day": None, "weekday": None, "month": None}
+    return {"relativedeltas": [empty | each for each in (*deltas, delta)]}
 
 
 def sale_of(order: Order) -> dict:
@@ -48,6 +55,7 @@ def sale_of(order: Order) -> dict:
         currency=2,
         payment_term=4,
         products={"SEAT": PRODUCT},
+        price_decimals=4,
     )
     ((_, lines),) = values["lines"]
     return {
@@ -58,7 +66,7 @@ def sale_of(order: Order) -> dict:
         "company": {"id": 1, "party": {"code": "WEST"}},
         "party": {"id": 5, "code": "crm:1"},
         "currency": {"id": 2, "code": "USD"},
-        "payment_term": {"id": 4, "name": "NET30"},
+        "payment_term": {"id": 4, "name": "NET30", "lines": [instalment(days=30)]},
         "untaxed_amount": Decimal("99.50"),
         "tax_amount": Decimal("8.21"),
         "total_amount": Decimal("107.71"),
@@ -91,6 +99,7 @@ def sale_values_lines() -> list:
         currency=2,
         payment_term=4,
         products={"SEAT": PRODUCT},
+        price_decimals=4,
     )
     return values["lines"]
 
@@ -118,6 +127,62 @@ def test_a_tax_id_has_the_type_of_its_country(country: str, kind: str | None):
     account = Account(id="crm:1", name="A", tax_id="123", billing_address=Address(country=country))
     values = mapping.party_values(account, country_id=1, parent=None)
     assert values["identifiers"] == [["create", [{"type": kind, "code": "123"}]]]
+
+
+@pytest.mark.parametrize(
+    ("instalments", "days"),
+    [
+        ([instalment()], 0),
+        ([instalment(days=45)], 45),
+        ([instalment(weeks=2, days=1)], 15),
+        ([instalment({"days": 10}, {"weeks": 1})], 17),
+        ([instalment(months=1)], 31),
+        ([instalment(days=60), instalment(days=30)], 60),
+        ([instalment(days=30), instalment(months=1, day=31)], None),
+        ([instalment(weekday=2)], None),
+        ([instalment(month=12)], None),
+    ],
+)
+def test_payment_terms_are_days_until_the_last_instalment(
+    instalments: list[dict], days: int | None
+):
+    assert mapping.payment_days({"lines": instalments}) == days
+
+
+@pytest.mark.parametrize(
+    ("quantity", "price", "decimals", "entered"),
+    [
+        ("25", "84.9915", 4, "84.9915"),
+        ("1", "94.905", 4, "94.91"),  # Tryton rounds 94.905 to 94.90
+        ("250", "84.991234", 4, None),  # 21,247.81 is no 250 times 84.9912
+        ("250", "84.991234", 8, "84.991234"),
+        ("3", "94.905", 4, "94.9067"),
+    ],
+)
+def test_a_price_comes_to_the_amount_or_is_refused(
+    quantity: str, price: str, decimals: int, entered: str | None
+):
+    agreed = UnitPrice.of(price, "USD")
+    sold = line(1, LineKind.RECURRING).model_copy(
+        update={
+            "quantity": Decimal(quantity),
+            "unit_price": agreed,
+            "amount": agreed.times(Decimal(quantity)),
+        }
+    )
+    order = ORDER.model_copy(update={"lines": (sold,)})
+    facts = {"party": {"id": 5, "addresses": [8]}, "products": {"SEAT": PRODUCT}}
+    facts["price_decimals"] = decimals
+
+    problems = list(mapping.sale_problems(order, **facts))
+
+    if entered is None:
+        assert "250 cannot come to 21,247.81 USD" in problems[0]
+        assert "raise price_decimal" in problems[0]
+    else:
+        assert problems == []
+        values = mapping.sale_values(order, company=1, currency=2, payment_term=4, **facts)
+        assert values["lines"][0][1][0]["unit_price"] == Decimal(entered)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from interlock.canonical import Line, LineKind, Money, Order
+from interlock.canonical import Line, LineKind, Money, Order, UnitPrice
 from interlock.connections import Connection
 from interlock.connectors.erp.tryton import Tryton
 from interlock.errors import OutcomeUnknown
@@ -30,6 +30,7 @@ TAXES = {"account_category": {"customer_taxes_used": [1]}}
 FACTS = {
     "company.company": [{"id": 1}],
     "currency.currency": [{"id": 1}],
+    "ir.configuration/1": {"id": 1, "product_price_decimal": 4},
     "account.invoice.payment_term": [{"id": 1}],
     "party.party/5": {"id": 5, "code": "crm:1", "addresses": [8]},
     "product.product": [{"id": 3, "code": "SEAT", "sale_uom": 1, "template": TAXES}],
@@ -41,7 +42,7 @@ LINE = Line(
     description="Seat",
     kind=LineKind.RECURRING,
     quantity=Decimal(1),
-    unit_price=PRICE,
+    unit_price=UnitPrice.of("100", "USD"),
     amount=PRICE,
 )
 ORDER = Order(
@@ -50,6 +51,7 @@ ORDER = Order(
     subsidiary="WEST",
     currency="USD",
     payment_terms="NET30",
+    payment_days=30,
     start_date=date(2027, 1, 1),
     term_months=12,
     lines=(LINE,),
@@ -101,7 +103,7 @@ class SaleBook:
             "company": {"id": 1, "party": {"code": "WEST"}},
             "party": {"id": 5, "code": "crm:1"},
             "currency": {"code": "USD"},
-            "payment_term": {"name": "NET30"},
+            "payment_term": {"name": "NET30", "lines": [{"relativedeltas": []}]},
             "untaxed_amount": amount,
             "tax_amount": {"__class__": "Decimal", "decimal": "0"},
             "total_amount": amount,

@@ -22,7 +22,13 @@ from interlock.errors import (
     VendorUnavailable,
 )
 
-TASK = Task(id="order-1:kick-off", subject="Kick-off", body="Plan", customer_name="Acme")
+TASK = Task(
+    id="order-1:kick-off",
+    subject="Kick-off",
+    body="Plan",
+    customer_id="crm:0017",
+    customer_name="Acme",
+)
 TICKET = {
     "id": 7,
     "external_id": TASK.id,
@@ -32,7 +38,7 @@ TICKET = {
     "requester_id": 3,
     "updated_at": "2026-11-02T09:30:10Z",
 }
-USERS = [{"id": 3, "name": "Acme"}]
+USERS = [{"id": 3, "name": "Acme", "external_id": "interlock-customer-crm:0017"}]
 
 Handler = Callable[[httpx.Request], httpx.Response]
 
@@ -216,7 +222,7 @@ def test_organization_made_by_another_order_at_the_same_moment_is_used() -> None
                 return httpx.Response(422, json={"error": "RecordInvalid"})
             case "users/create_or_update":
                 users.append(request.read())
-                return httpx.Response(200, json={"user": {"id": 3}})
+                return httpx.Response(200, json={"user": USERS[0]})
             case _:
                 return httpx.Response(201, json={"ticket": TICKET})
 
@@ -256,4 +262,6 @@ def test_redirect_means_a_wrong_base_address() -> None:
 def test_ticket_whose_requester_is_gone_can_be_read() -> None:
     support = zendesk(lambda request: httpx.Response(200, json={"ticket": TICKET, "users": []}))
 
-    assert support.get_task("7").customer_name == "user 3"
+    task = support.get_task("7")
+
+    assert (task.customer_id, task.customer_name) == ("zendesk:3", "user 3")

@@ -19,9 +19,8 @@ among the customer's schedules, each by our id in its metadata. An account whose
 changed between two attempts is not found; the effect ledger refuses the changed content.
 
 The connection's secret is `{"api_key": "rk_…"}`, a restricted key that may write customers and
-subscriptions and read products and prices. Its options, all text:
+subscriptions and read products and prices. Its option, as text:
 
-- `days_until_due` ("30"): Stripe wants the days to pay with an invoice that is sent.
 - `automatic_tax` ("false"): "true" has Stripe Tax put tax on the invoices, which needs tax
   registrations at Stripe and customers' addresses (https://docs.stripe.com/tax/set-up). Otherwise
   Stripe's invoices carry no tax.
@@ -99,7 +98,6 @@ class Stripe:
         self, connection: Connection, *, transport: httpx.BaseTransport | None = None
     ) -> None:
         self._connection = connection
-        self._days_until_due = _days_until_due(connection)
         self._automatic_tax = _automatic_tax(connection)
         self._client = VendorClient(
             vendor=VENDOR,
@@ -285,7 +283,7 @@ class Stripe:
             "default_settings": {
                 "automatic_tax": {"enabled": self._automatic_tax},
                 "collection_method": "send_invoice",
-                "invoice_settings": {"days_until_due": self._days_until_due},
+                "invoice_settings": {"days_until_due": subscription.payment_days},
             },
             "metadata": ids,
             "phases": [
@@ -323,6 +321,7 @@ class Stripe:
             references={self._connection.name: remote_id},
             customer_id=customer_id or self._connection.canonical_id(schedule["customer"]),
             currency=phase["currency"].upper(),
+            payment_days=stripe_objects.payment_days(schedule),
             start_date=start,
             term_months=stripe_objects.months_between(start, end),
             lines=stripe_objects.lines(phase),
@@ -370,13 +369,6 @@ def _email(account: Account) -> str:
         problem = f"account {account.id} has no e-mail address to send invoices to: enter one"
         raise BusinessRuleViolation([problem], vendor=VENDOR, record=account.id)
     return account.email
-
-
-def _days_until_due(connection: Connection) -> int:
-    days = connection.options.get("days_until_due", "30")
-    if not days.isdigit():
-        raise ContractViolation("the connection's option days_until_due is a number of days")
-    return int(days)
 
 
 def _automatic_tax(connection: Connection) -> bool:

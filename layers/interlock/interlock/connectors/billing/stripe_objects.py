@@ -10,7 +10,16 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 
-from interlock.canonical import EXPONENTS, Address, Line, LineKind, Money, Subscription
+from interlock.canonical import (
+    EXPONENTS,
+    PRICE_DECIMALS,
+    Address,
+    Line,
+    LineKind,
+    Money,
+    Subscription,
+    UnitPrice,
+)
 from interlock.errors import BusinessRuleViolation
 
 # Keys of our metadata: https://docs.stripe.com/api/metadata
@@ -48,9 +57,39 @@ def minor_units(money: Money) -> int:
     return int(units)
 
 
-def from_minor_units(units: int, currency: str) -> Money:
-    """The other way round, exactly; `currency` is the ISO 4217 code."""
-    return Money.of(Decimal(units).scaleb(-STRIPE_EXPONENTS[currency]), currency)
+def unit_amount(line: Line) -> str:
+    """The price of one as Stripe writes it: in its smallest unit, with decimals where needed.
+
+    Stripe multiplies first and rounds then (https://docs.stripe.com/billing/subscriptions/decimal-amounts),
+    so that the line comes to its amount. Raises BusinessRuleViolation for a line that Stripe cannot
+    charge as it was agreed.
+    """
+    minor_units(line.amount)
+    exponent = STRIPE_EXPONENTS[line.amount.currency]
+    decimals = _price_decimals(line.amount.currency)
+    price = line.price_in(decimals, Decimal(1).scaleb(-min(exponent, decimals)))
+    if price is None or not line.adds_up:
+        problem = f"Stripe cannot come to {line.amount} for {line.quantity} at {line.unit_price}"
+        raise BusinessRuleViolation([problem])
+    return f"{price.scaleb(exponent).normalize():f}"
+
+
+def _price_decimals(currency: str) -> int:
+    """How many decimals of a unit a price may have.
+
+    Where amounts are written finer than they are charged, it is not documented whether a price may
+    be finer too: there it is not.
+    """
+    if currency == "ISK":
+        return 0
+    return 2 if STRIPE_EXPONENTS[currency] == THREE_DECIMALS else PRICE_DECIMALS
+
+
+def unit_price(price: dict[str, Any]) -> UnitPrice:
+    """The other way round, of a price at Stripe."""
+    currency = price["currency"].upper()
+    units = Decimal(price["unit_amount_decimal"])
+    return UnitPrice.of(units.scaleb(-STRIPE_EXPONENTS[currency]), currency)
 
 
 def timestamp(day: date) -> int:
@@ -84,16 +123,13 @@ def problems(subscription: Subscription) -> list[str]:
 
 
 def _line_problems(line: Line) -> list[str]:
-    found = []
     if line.quantity % 1:
-        found.append(f"Stripe charges whole quantities, not {line.quantity}")
-    elif line.unit_price.times(line.quantity) != line.amount:
-        found.append("its unit price times its quantity is not its amount")
+        return [f"Stripe charges whole quantities, not {line.quantity}"]
     try:
-        minor_units(line.unit_price)
+        unit_amount(line)
     except BusinessRuleViolation as violation:
-        found += violation.problems
-    return found
+        return violation.problems
+    return []
 
 
 def item(line: Line) -> dict[str, Any]:
@@ -109,10 +145,15 @@ def item(line: Line) -> dict[str, Any]:
             "recurring": {"interval": "year"},
             # Canonical prices are net; Stripe does not let a price's tax behaviour change later.
             "tax_behavior": "exclusive",
-            "unit_amount": minor_units(line.unit_price),
+            "unit_amount_decimal": unit_amount(line),
         },
         "quantity": int(line.quantity),
     }
+
+
+def payment_days(schedule: dict[str, Any]) -> int:
+    """How long an invoice may stay unpaid; not at all where it is charged automatically."""
+    return schedule["default_settings"]["invoice_settings"]["days_until_due"] or 0
 
 
 def lines(phase: dict[str, Any]) -> tuple[Line, ...]:
@@ -124,15 +165,15 @@ def _line(row: dict[str, Any], position: int) -> Line:
     """One line; an item that was added at Stripe gets its position as its number."""
     price = row["price"]
     metadata = row["metadata"] or {}
-    unit_price = from_minor_units(price["unit_amount"], price["currency"].upper())
+    agreed = unit_price(price)
     return Line(
         number=int(metadata.get(LINE_NUMBER, position)),
         sku=price["product"],
         description=metadata.get(LINE_DESCRIPTION, ""),
         kind=LineKind.RECURRING,
         quantity=row["quantity"],
-        unit_price=unit_price,
-        amount=unit_price.times(row["quantity"]),
+        unit_price=agreed,
+        amount=agreed.times(row["quantity"]),
     )
 
 

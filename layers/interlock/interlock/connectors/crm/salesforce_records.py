@@ -5,7 +5,11 @@ https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_r
 https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_reference/sforce_api_objects_opportunitylineitem.htm
 https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_reference/compound_fields_address.htm
 
-Numbers arrive as doubles, so the JSON has to be parsed with Decimal. A snapshot that lacks
+Numbers arrive as doubles, so the JSON has to be parsed with Decimal. Salesforce does not round a
+line's total (it was seen with eight decimals), and adds up an opportunity's amount from the totals
+as they are (https://help.salesforce.com/s/articleView?id=000385918), so a discount leaves fractions
+of a cent. What is sold here is what can be invoiced: each line's total is rounded to its currency,
+and the amount is the sum of these. A snapshot that lacks
 something is refused once, with every field that somebody has to fill in.
 """
 
@@ -17,7 +21,15 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from interlock.canonical import EXPONENTS, LineKind, Money, Opportunity, WriteBack
+from interlock.canonical import (
+    EXPONENTS,
+    PRICE_DECIMALS,
+    LineKind,
+    Money,
+    Opportunity,
+    WriteBack,
+)
+from interlock.canonical.money import EXACTLY
 from interlock.connections import Connection
 from interlock.errors import ContractViolation
 
@@ -116,7 +128,7 @@ def opportunity(
         "name": row["Name"],
         "is_won": row["IsWon"],
         "currency": currency,
-        "amount": {"amount": row["Amount"], "currency": currency},
+        "amount": {"amount": _amount(row, lines, currency), "currency": currency},
         "close_date": row["CloseDate"],
         "start_date": row["Contract_Start_Date__c"],
         "term_months": row["Contract_Term_Months__c"],
@@ -132,7 +144,9 @@ def opportunity(
     try:
         snapshot = Opportunity.model_validate(data)
     except ValidationError as error:
-        problems += [_problem(detail, accounts) for detail in error.errors()]
+        # That there is no account, or none without a problem, is said already.
+        details = [detail for detail in error.errors() if detail["loc"] != ("accounts",)]
+        problems += [_problem(detail, accounts) for detail in details]
     if problems:
         raise ContractViolation(
             "the opportunity lacks what an order needs: " + "; ".join(dict.fromkeys(problems)),
@@ -183,16 +197,42 @@ def _line(number: int, row: Row, currency: str) -> Row:
         "description": row["Description"] or product.get("Name") or "",
         "kind": _KINDS.get(charge_type, charge_type),
         "quantity": _plain(row["Quantity"]),
-        "unit_price": {"amount": _net_unit_price(row, currency), "currency": currency},
-        "amount": {"amount": row["TotalPrice"], "currency": currency},
+        "unit_price": {"amount": _net_unit_price(row), "currency": currency},
+        "amount": {"amount": _rounded(row["TotalPrice"], currency), "currency": currency},
     }
 
 
-def _net_unit_price(row: Row, currency: str) -> Decimal | None:
-    """The price of one after the line's discount, which UnitPrice does not have in it."""
-    if not row["Discount"] or not row["Quantity"] or currency not in EXPONENTS:
-        return row["UnitPrice"]
-    return Money.rounded(row["TotalPrice"] / row["Quantity"], currency).amount
+def _net_unit_price(row: Row) -> Decimal | None:
+    """The price of one after the line's discount in percent, which UnitPrice does not have in it.
+
+    Exact, unless the discount is a number without end: then to as many decimals as a price has.
+    """
+    price, discount = row["UnitPrice"], row["Discount"]
+    if price is None or not discount:
+        return price
+    net = EXACTLY.multiply(Decimal(price), 1 - Decimal(discount) / 100)
+    return net.quantize(Decimal(1).scaleb(-PRICE_DECIMALS), context=EXACTLY)
+
+
+def _amount(row: Row, lines: list[Row], currency: str) -> Decimal | None:
+    """The sum of the rounded lines, where Amount is the sum of the lines; Amount where it is not.
+
+    Amount and sum may differ by less than the currency's smallest amount, and mean the same.
+    """
+    amount = row["Amount"]
+    totals = [line["TotalPrice"] for line in lines]
+    if amount is None or None in totals or currency not in EXPONENTS:
+        return amount
+    sold = Money.total((Money.rounded(Decimal(total), currency) for total in totals), currency)
+    if lines and abs(amount - sum(totals)) < sold.quantum:
+        return sold.amount
+    return _rounded(amount, currency)
+
+
+def _rounded(amount: Decimal | None, currency: str) -> Decimal | None:
+    if amount is None or currency not in EXPONENTS:
+        return amount
+    return Money.rounded(Decimal(amount), currency).amount
 
 
 def _split(row: Row) -> Row:

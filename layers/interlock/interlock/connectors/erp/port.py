@@ -7,6 +7,7 @@ from typing import Protocol
 
 from interlock.canonical import Account, Canonical, Currency, Customer, Order, Project
 from interlock.canonical.base import RecordId
+from interlock.canonical.records import Days
 
 
 class OrderContextQuery(Canonical):
@@ -29,15 +30,16 @@ class OrderContext(Canonical):
 
     `sellable_skus` are the asked products that exist and may be sold. `taxed_skus` are those with
     at least one customer tax in this subsidiary (its tax nexus). `subsidiary_currency` is None
-    when there is no such subsidiary. `credit_hold` says why the customer is on hold, None when it
-    is not or is not yet a customer.
+    when there is no such subsidiary. `payment_days` is how many days after an invoice its last
+    instalment is due by the asked payment terms, None when there are no such terms. `credit_hold`
+    says why the customer is on hold, None when it is not or is not yet a customer.
     """
 
     subsidiary_currency: Currency | None
     subsidiaries: tuple[str, ...]
     sellable_skus: tuple[str, ...]
     taxed_skus: tuple[str, ...]
-    payment_terms_known: bool
+    payment_days: Days | None
     period_open: bool
     credit_hold: str | None = None
 
@@ -75,7 +77,10 @@ class ErpPort(Protocol):
     def get_order_context(
         self, query: OrderContextQuery, *, customer_remote_id: str | None
     ) -> OrderContext:
-        """The facts for `rules.order_validation`, of the customer too if there is one."""
+        """The facts for `rules.order_validation`, of the customer too if there is one.
+
+        Raises BusinessRuleViolation for payment terms that are no number of days.
+        """
 
     def find_customer_candidates(self, criteria: CustomerCriteria) -> tuple[CustomerCandidate, ...]:
         """Active customers that fit by external id, else by tax id, else by domain.

@@ -17,9 +17,14 @@ https://docs.tryton.org/latest/server/topics/user_application.html
 | domain | a contact mechanism of type website |
 | order, external id | sale.sale, `reference`: not unique |
 | kind of a line | the first word of the line's note |
-| payment terms | a payment term, by name |
+| payment terms | a payment term, by name; a month counts as 31 days, a certain day is refused |
 | services project | project.work, by its name, with one task per services line |
 | credit hold | the party's credit limit in the company is used up (module sale_credit_limit) |
+
+**Unit prices** have as many decimals as `price_decimal` says in the section `product` of Tryton's
+configuration, 4 if it says nothing; 8 are enough after discounts, for quantities below a million.
+It can be raised later, never lowered. A line that comes to its amount with no such price is refused
+before anything is entered. https://docs.tryton.org/latest/modules-product/
 
 **Confirmed orders.** Tryton processes an order after the grace period of its sales configuration
 (`sale_process_after`, with a worker); until then the order can be cancelled, after that it cannot.
@@ -90,7 +95,7 @@ class Tryton:
             subsidiaries=tuple(sorted(companies)),
             sellable_skus=tuple(sorted(products)),
             taxed_skus=tuple(sorted(sku for sku in products if mapping.taxes(products[sku]))),
-            payment_terms_known=self._facts.has_payment_term(query.payment_terms),
+            payment_days=self._facts.payment_days(query.payment_terms),
             period_open=bool(company)
             and self._facts.period_is_open(company_id, query.posting_date),
             credit_hold=credit_hold,
@@ -250,14 +255,8 @@ class Tryton:
     def _sale_values(self, order: Order, company: int, customer_remote_id: str) -> dict[str, Any]:
         party = self._rest.read("party.party", customer_remote_id, mapping.PARTY_FIELDS)
         products = self._facts.products(tuple(line.sku for line in order.lines), company)
-        problems = [
-            f"the ERP does not sell the product {line.sku}: enter it there, or change the line"
-            for line in order.lines
-            if line.sku not in products
-        ]
-        if not party["addresses"]:
-            problems.append(f"customer {party['code']} has no address in the ERP: enter one")
-        if problems:
+        facts = {"products": products, "price_decimals": self._facts.price_decimals()}
+        if problems := [*mapping.sale_problems(order, party=party, **facts)]:
             raise BusinessRuleViolation(problems, vendor=VENDOR, record=order.id)
         return mapping.sale_values(
             order,
@@ -265,7 +264,7 @@ class Tryton:
             party=party,
             currency=self._facts.currency(order),
             payment_term=self._facts.payment_term(order),
-            products=products,
+            **facts,
         )
 
     def _check_amounts(self, order: Order, sale: dict[str, Any]) -> None:

@@ -36,9 +36,25 @@ class TrytonFacts:
         model = "account.invoice.payment_term"
         return self._id(model, "name", order.payment_terms, record=order.id)
 
-    def has_payment_term(self, name: str) -> bool:
-        """Whether payment terms of this name exist."""
-        return self._rest.exists("account.invoice.payment_term", [["name", "=", name]])
+    def payment_days(self, name: str) -> int | None:
+        """How long payment terms leave a customer to pay; None when there are none of this name."""
+        fields = mapping.PAYMENT_TERM_FIELDS
+        found = self._rest.search("account.invoice.payment_term", [["name", "=", name]], fields)
+        if not found:
+            return None
+        days = mapping.payment_days(found[0])
+        if days is None:
+            problem = (
+                f"the payment terms {name!r} end on a certain day of a calendar, so billing cannot"
+                " apply them: choose terms of a number of days, weeks or months"
+            )
+            raise BusinessRuleViolation([problem], vendor=VENDOR)
+        return days
+
+    def price_decimals(self) -> int:
+        """How many decimals a unit price may have."""
+        field = mapping.PRICE_DECIMALS_FIELD
+        return self._rest.read("ir.configuration", 1, [field])[field]
 
     def products(self, skus: tuple[str, ...], company: int | None) -> dict[str, dict[str, Any]]:
         """The salable products by code, with the taxes that they have in the company."""

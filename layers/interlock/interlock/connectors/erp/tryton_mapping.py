@@ -8,6 +8,7 @@ A record made together with another one is a command in the field that holds it:
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -15,7 +16,17 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from interlock.canonical import Account, Address, Customer, Line, LineKind, Money, Order, Project
+from interlock.canonical import (
+    Account,
+    Address,
+    Customer,
+    Line,
+    LineKind,
+    Money,
+    Order,
+    Project,
+    UnitPrice,
+)
 from interlock.connectors.erp.tryton_rest import VENDOR
 from interlock.errors import ContractViolation
 
@@ -31,6 +42,10 @@ PARTY_FIELDS = [
     "contact_mechanisms.type",
     "contact_mechanisms.value",
 ]
+CALENDAR = ("day", "weekday", "month")
+PAYMENT_TERM_FIELDS = [
+    f"lines.relativedeltas.{field}" for field in ("days", "weeks", "months", *CALENDAR)
+]
 PRODUCT_FIELDS = ["code", "sale_uom", "template.account_category.customer_taxes_used"]
 PROJECT_FIELDS = ["name", "number", "progress", "children.id"]
 SALE_FIELDS = [
@@ -42,6 +57,7 @@ SALE_FIELDS = [
     "party.code",
     "currency.code",
     "payment_term.name",
+    *(f"payment_term.{field}" for field in PAYMENT_TERM_FIELDS),
     "untaxed_amount",
     "tax_amount",
     "total_amount",
@@ -54,6 +70,7 @@ SALE_FIELDS = [
     "lines.unit_price",
     "lines.amount",
 ]
+PRICE_DECIMALS_FIELD = "product_price_decimal"
 STATUS_FIELDS = ["types", "default", "progress"]
 
 PROCESSED = {"processing", "done"}
@@ -76,12 +93,30 @@ NOTES = {
 }
 TERM = re.compile(r"Service from (\d{4}-\d\d-\d\d) for (\d+) months")
 PROJECT_NAME = "Services of order "
+# The longest there is: nobody is reminded of an invoice before the ERP calls it due.
+DAYS_OF_A_MONTH = 31
 
 
 def taxes(product: dict[str, Any]) -> list[int]:
     """The ids of the customer taxes of a product in the company it was read in."""
     category = product["template"]["account_category"]
     return category["customer_taxes_used"] if category else []
+
+
+def payment_days(term: dict[str, Any]) -> int | None:
+    """How many days after an invoice the last instalment of payment terms is due.
+
+    None for terms that end on a certain day of a month, a week or a year: how long that is depends
+    on the invoice's date. https://docs.tryton.org/latest/modules-account_invoice/
+    """
+    instalments = [line["relativedeltas"] for line in term["lines"]]
+    if any(delta[name] for each in instalments for delta in each for name in CALENDAR):
+        return None
+    return max(sum(map(_days, each)) for each in instalments)
+
+
+def _days(delta: dict[str, Any]) -> int:
+    return delta["days"] + 7 * delta["weeks"] + DAYS_OF_A_MONTH * delta["months"]
 
 
 def compact(tax_id: str) -> str:
@@ -175,6 +210,25 @@ def _address_values(address: Address | None, country_id: int | None) -> dict[str
     }
 
 
+def sale_problems(
+    order: Order, *, party: dict[str, Any], products: dict[str, dict[str, Any]], price_decimals: int
+) -> Iterator[str]:
+    """What keeps Tryton from an order, and what to do about it."""
+    for line in order.lines:
+        if line.sku not in products:
+            yield (
+                f"the ERP does not sell the product {line.sku}: enter it there, or change the line"
+            )
+        elif _price(line, price_decimals) is None:
+            yield (
+                f"line {line.number} ({line.sku}): the ERP's prices have {price_decimals} decimals,"
+                f" with which {line.quantity} cannot come to {line.amount}: change the line, or"
+                " raise price_decimal in the ERP's configuration"
+            )
+    if not party["addresses"]:
+        yield f"customer {party['code']} has no address in the ERP: enter one"
+
+
 def sale_values(
     order: Order,
     *,
@@ -183,9 +237,14 @@ def sale_values(
     currency: int,
     payment_term: int,
     products: dict[str, dict[str, Any]],
+    price_decimals: int,
 ) -> dict[str, Any]:
-    """A draft order; over REST nothing is filled in by itself, so taxes go with each line."""
+    """A draft order, for one that has no `sale_problems`.
+
+    Over REST nothing is filled in by itself, so taxes go with each line.
+    """
     address = party["addresses"][0]
+    lines = [_line_values(line, products[line.sku], price_decimals) for line in order.lines]
     return {
         "company": company,
         "party": party["id"],
@@ -195,22 +254,27 @@ def sale_values(
         "payment_term": payment_term,
         "reference": order.id,
         "description": f"Service from {order.start_date} for {order.term_months} months",
-        "lines": [["create", [_line_values(line, products[line.sku]) for line in order.lines]]],
+        "lines": [["create", lines]],
     }
 
 
-def _line_values(line: Line, product: dict[str, Any]) -> dict[str, Any]:
+def _line_values(line: Line, product: dict[str, Any], price_decimals: int) -> dict[str, Any]:
     return {
         "sequence": line.number,
         "product": product["id"],
         "unit": product["sale_uom"],
         # A quantity is a float in Tryton, money is not; its shortest spelling is exact here.
         "quantity": float(line.quantity),
-        "unit_price": line.unit_price.amount,
+        "unit_price": _price(line, price_decimals),
         "description": line.description,
         "note": NOTES[line.kind],
         "taxes": [["add", taxes(product)]],
     }
+
+
+def _price(line: Line, decimals: int) -> Decimal | None:
+    """Tryton takes no price of more decimals, and rounds the halves of an amount to even."""
+    return line.price_in(decimals, line.amount.quantum)
 
 
 def order(sale: dict[str, Any], connection: str) -> Order:
@@ -226,6 +290,7 @@ def order(sale: dict[str, Any], connection: str) -> Order:
             subsidiary=sale["company"]["party"]["code"],
             currency=currency,
             payment_terms=sale["payment_term"]["name"],
+            payment_days=payment_days(sale["payment_term"]),
             start_date=date.fromisoformat(term[1]),
             term_months=int(term[2]),
             lines=tuple(_line(line, currency) for line in sale["lines"]),
@@ -250,7 +315,7 @@ def _line(line: dict[str, Any], currency: str) -> Line:
         description=line["description"] or "",
         kind=LineKind((line["note"] or "").partition(":")[0].lower()),
         quantity=Decimal(line["quantity"]).normalize(),
-        unit_price=Money.of(line["unit_price"], currency),
+        unit_price=UnitPrice.of(line["unit_price"], currency),
         amount=Money.of(line["amount"], currency),
     )
 

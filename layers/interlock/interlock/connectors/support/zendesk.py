@@ -11,8 +11,16 @@ organizations and end users; the token asks for the scopes `read` and `write`. N
 - Side-loading: https://developer.zendesk.com/documentation/ticketing/using-the-zendesk-api/side_loading/
 
 A task is a ticket of type "task" that carries the task's id as its external id. Its requester is a
-user that stands for the customer, a member of the organization with the customer's name (ignoring
-case): so agents find it with the customer. Everything we write in a ticket is an internal note.
+user that stands for the customer, a member of the customer's organization: so agents find it with
+the customer. Everything we write in a ticket is an internal note.
+
+The organization carries the customer's id as its external id, and is found by that alone: one that
+support made by hand under the customer's name may be another company, and joins when somebody gives
+it the external id. Names are unique at Zendesk, so the second organization of a name has the
+customer's id in its own. Organizations are made, never updated, since updates are limited to 5 a
+minute (https://support.zendesk.com/hc/en-us/articles/4422518967706); the case of an external id's
+letters does not count:
+https://developer.zendesk.com/api-reference/ticketing/organizations/organizations/
 """
 
 from __future__ import annotations
@@ -35,6 +43,7 @@ from interlock.http import ErrorTable, VendorClient
 
 CLOSED = ("solved", "closed")
 TAGS = ("interlock", "implementation_task")
+CUSTOMER_USER = "interlock-customer-"
 
 
 def _error_code(response: httpx.Response) -> str:
@@ -82,8 +91,8 @@ class Zendesk:
 
     def get_task(self, remote_id: str) -> Task:
         """Read one ticket. Raises RecordNotFound."""
-        ticket, customer_name = self._read_ticket(remote_id, operation="get_task")
-        return self._task(ticket, customer_name)
+        ticket, requester = self._read_ticket(remote_id, operation="get_task")
+        return self._task(ticket, requester)
 
     def find_task(self, task_id: str) -> Task | None:
         """The ticket with this external id that is neither solved nor closed.
@@ -107,7 +116,7 @@ class Zendesk:
                 operation="find_task",
                 record=task_id,
             )
-        return self._task(tickets[0], _requester_name(tickets[0], found)) if tickets else None
+        return self._task(tickets[0], _requester(tickets[0], found)) if tickets else None
 
     def create_task(self, task: Task, *, idempotency_key: str) -> Task:
         """Open a ticket whose first comment, an internal note, is the task's body.
@@ -116,12 +125,13 @@ class Zendesk:
         that only `find_task` tells whether the ticket is there. The customer's organization and
         user are made first where they are missing; to repeat that is harmless.
         """
+        requester = self._customer_user(task)
         ticket = {
             "external_id": task.id,
             "subject": task.subject,
             "type": "task",
             "tags": list(TAGS),
-            "requester_id": self._customer_user(task),
+            "requester_id": requester["id"],
             "comment": {"body": task.body or task.subject, "public": False},
         }
         created = self._call(
@@ -132,7 +142,7 @@ class Zendesk:
             json={"ticket": ticket},
             headers={"Idempotency-Key": idempotency_key},
         )
-        return self._task(created["ticket"], task.customer_name)
+        return self._task(created["ticket"], requester)
 
     def close_task(self, remote_id: str, *, note: str) -> Task:
         """Solve the ticket, with an internal note that says why; leave a solved or closed one.
@@ -144,7 +154,7 @@ class Zendesk:
         The update is safe: if the ticket changes after it was read, nothing is written and
         VendorUnavailable asks for another attempt. Raises RecordNotFound.
         """
-        ticket, customer_name = self._read_ticket(remote_id, operation="close_task")
+        ticket, requester = self._read_ticket(remote_id, operation="close_task")
         if ticket["status"] not in CLOSED:
             changes = {
                 "status": "solved",
@@ -160,9 +170,12 @@ class Zendesk:
                 json={"ticket": changes},
             )
             ticket = changed["ticket"]
-        return self._task(ticket, customer_name)
+        return self._task(ticket, requester)
 
-    def _read_ticket(self, remote_id: str, *, operation: str) -> tuple[dict[str, Any], str]:
+    def _read_ticket(
+        self, remote_id: str, *, operation: str
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The ticket and its requester."""
         found = self._call(
             "GET",
             f"tickets/{remote_id}",
@@ -170,15 +183,14 @@ class Zendesk:
             record=remote_id,
             params={"include": "users"},
         )
-        return found["ticket"], _requester_name(found["ticket"], found)
+        return found["ticket"], _requester(found["ticket"], found)
 
-    def _customer_user(self, task: Task) -> int:
-        """The id of the user that stands for the customer, made when it is missing."""
-        organization_id = self._organization(task)
+    def _customer_user(self, task: Task) -> dict[str, Any]:
+        """The user that stands for the customer, made when it is missing."""
         user = {
-            "external_id": f"interlock-customer-{organization_id}",
+            "external_id": f"{CUSTOMER_USER}{task.customer_id}",
             "name": task.customer_name,
-            "organization_id": organization_id,
+            "organization_id": self._organization(task),
         }
         saved = self._call(
             "POST",
@@ -187,39 +199,48 @@ class Zendesk:
             record=task.id,
             json={"user": user},
         )
-        return saved["user"]["id"]
+        return saved["user"]
 
     def _organization(self, task: Task) -> int:
-        """The id of the customer's organization, made when it is missing."""
-        found = self._find_organization(task)
-        if found is not None:
-            return found
-        try:
-            created = self._call(
-                "POST",
-                "organizations",
-                operation="create_task",
-                record=task.id,
-                json={"organization": {"name": task.customer_name}},
-            )
-        except VendorRejected:
-            # Refused as a duplicate, if another order of the customer has just made it.
+        """The id of the customer's organization, made when it is missing.
+
+        Refused is one whose name another customer has, and one that another task of this customer
+        makes at the same moment.
+        """
+        refusal = None
+        for name in (task.customer_name, f"{task.customer_name} ({task.customer_id})"):
             found = self._find_organization(task)
-            if found is None:
-                raise
-            return found
-        return created["organization"]["id"]
+            if found is not None:
+                return found
+            try:
+                return self._make_organization(task, name)
+            except VendorRejected as error:
+                refusal = error
+        found = self._find_organization(task)
+        if found is None:
+            raise refusal
+        return found
 
     def _find_organization(self, task: Task) -> int | None:
-        """By exact name. Names are unique but for a race that Zendesk documents: the first one."""
+        """External ids are unique but for a race that Zendesk documents for names: the first."""
         found = self._call(
             "GET",
             "organizations/search",
             operation="create_task",
             record=task.id,
-            params={"name": task.customer_name},
+            params={"external_id": task.customer_id},
         )
         return min((each["id"] for each in found["organizations"]), default=None)
+
+    def _make_organization(self, task: Task, name: str) -> int:
+        created = self._call(
+            "POST",
+            "organizations",
+            operation="create_task",
+            record=task.id,
+            json={"organization": {"name": name, "external_id": task.customer_id}},
+        )
+        return created["organization"]["id"]
 
     def _call(
         self, method: str, path: str, *, operation: str, record: str, **request: Any
@@ -238,16 +259,22 @@ class Zendesk:
                 status=response.status_code,
             ) from None
 
-    def _task(self, ticket: dict[str, Any], customer_name: str) -> Task:
-        """A ticket that a person made by hand has no external id: its own id is canonical then."""
+    def _task(self, ticket: dict[str, Any], requester: dict[str, Any]) -> Task:
+        """A ticket or requester made by hand has no id of ours: its own id is canonical then."""
         remote_id = str(ticket["id"])
+        requester_id = str(requester["id"])
+        customer_id = self._connection.canonical_id(requester_id)
+        external_id = requester.get("external_id") or ""
+        if external_id.startswith(CUSTOMER_USER):
+            customer_id = external_id.removeprefix(CUSTOMER_USER)
         try:
             return Task(
                 id=ticket["external_id"] or self._connection.canonical_id(remote_id),
                 references={self._connection.name: remote_id},
                 subject=ticket["subject"],
                 body=ticket["description"],
-                customer_name=customer_name,
+                customer_id=customer_id,
+                customer_name=requester["name"] or f"user {requester_id}",
                 remote_id=remote_id,
                 status=ticket["status"],
             )
@@ -258,7 +285,7 @@ class Zendesk:
             ) from None
 
 
-def _requester_name(ticket: dict[str, Any], answer: dict[str, Any]) -> str:
-    """The requester's name among the users that came with the answer; its id if it has none."""
-    names = {user["id"]: user["name"] for user in answer["users"]}
-    return names.get(ticket["requester_id"]) or f"user {ticket['requester_id']}"
+def _requester(ticket: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+    """The requester among the users that came with the answer; only its id when it is not there."""
+    gone = {"id": ticket["requester_id"], "name": None}
+    return {user["id"]: user for user in answer["users"]}.get(ticket["requester_id"], gone)
