@@ -40,9 +40,10 @@ def operation(function: Callable[[Any], Any]) -> Callable[[dict[str, Any], Any],
 
     @wraps(function)
     @tracer.capture_lambda_handler(capture_response=False)
-    @metrics.log_metrics(raise_on_empty_metrics=False)
-    def lambda_handler(event: dict[str, Any], context: Any) -> Any:
-        logger.set_correlation_id(event.get("correlation_id"))
+    @_counted
+    def lambda_handler(event: Any, context: Any) -> Any:
+        correlation_id = event.get("correlation_id") if isinstance(event, dict) else None
+        logger.set_correlation_id(correlation_id)
         logger.append_keys(function_name=context.function_name)
         try:
             command = parse(command_type, event)
@@ -60,8 +61,24 @@ def operation(function: Callable[[Any], Any]) -> Callable[[dict[str, Any], Any],
 
 def queue_handler(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     """A Lambda handler around a function that consumes a batch of a queue: traced and counted."""
-    traced = tracer.capture_lambda_handler(capture_response=False)(function)
-    return metrics.log_metrics(raise_on_empty_metrics=False)(traced)
+    return tracer.capture_lambda_handler(capture_response=False)(_counted(function))
+
+
+def _counted(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Put what was counted into the log, as the embedded metrics that CloudWatch reads.
+
+    Powertools' own decorator warns of every invocation that counts nothing, which most do.
+    """
+
+    @wraps(function)
+    def counted(event: Any, context: Any) -> Any:
+        try:
+            return function(event, context)
+        finally:
+            if metrics.metric_set:
+                metrics.flush_metrics()
+
+    return counted
 
 
 def parse(model: type[C], content: Any) -> C:
