@@ -124,7 +124,7 @@ class VendorClient:
             response = self._client.request(method, path, **request)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
             raise VendorUnavailable("could not be reached", **where) from None
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             failure = OutcomeUnknown if write else VendorUnavailable
             raise failure(f"did not answer ({type(error).__name__})", **where) from None
         if response.is_success:
@@ -148,4 +148,4 @@ class VendorClient:
 
 def _seconds(retry_after: str | None) -> float | None:
     """`Retry-After` in seconds; its date form is rare among APIs and read as "not said"."""
-    return float(retry_after) if retry_after and retry_after.isdigit() else None
+    return float(retry_after) if retry_after and retry_after.isdecimal() else None
