@@ -41,8 +41,6 @@ class OAuthClientCredentials(httpx.Auth):
     threads and never logged.
     """
 
-    requires_response_body = True
-
     def __init__(
         self,
         secret: Callable[[], dict[str, str]],
@@ -64,20 +62,22 @@ class OAuthClientCredentials(httpx.Auth):
         """Add the token; on 401 renew it and send the request once more."""
         with self._lock:
             if self._token is None:
-                self._token = self._read((yield self._token_request()))
+                self._token = self._read((yield self._token_request(request)))
             token = self._token
         request.headers["Authorization"] = f"Bearer {token}"
         response = yield request
         if response.status_code == httpx.codes.UNAUTHORIZED:
             with self._lock:
-                if self._token == token:
+                # None when another thread failed to renew it.
+                if self._token in (None, token):
                     self._token = None
-                    self._token = self._read((yield self._token_request()))
+                    self._token = self._read((yield self._token_request(request)))
                 token = self._token
             request.headers["Authorization"] = f"Bearer {token}"
             yield request
 
-    def _token_request(self) -> httpx.Request:
+    def _token_request(self, request: httpx.Request) -> httpx.Request:
+        """The request of a token, with the timeouts of the request that needs it."""
         secret = self._secret()
         form = {
             "grant_type": "client_credentials",
@@ -85,7 +85,7 @@ class OAuthClientCredentials(httpx.Auth):
             "client_secret": _required(secret, "client_secret", self._vendor),
             **self._extra,
         }
-        return httpx.Request("POST", self._token_url, data=form)
+        return httpx.Request("POST", self._token_url, data=form, extensions=request.extensions)
 
     def _read(self, response: httpx.Response) -> str:
         response.read()
@@ -97,16 +97,25 @@ class OAuthClientCredentials(httpx.Auth):
         if response.is_server_error or response.status_code == httpx.codes.TOO_MANY_REQUESTS:
             raise VendorUnavailable("no token: the authorization server does not answer", **where)
         try:
-            return response.raise_for_status().json()["access_token"]
+            token = response.raise_for_status().json()["access_token"]
         except (httpx.HTTPStatusError, ValueError, KeyError, TypeError):
+            token = None
+        if not token:
             raise CredentialsRejected(
                 "no token: check client_id and client_secret in the connection's secret", **where
-            ) from None
+            )
+        return token
 
 
 def _required(secret: dict[str, str], field: str, vendor: str) -> str:
-    if not secret.get(field):
+    value = secret.get(field)
+    if not value:
         raise CredentialsRejected(
             f"the connection's secret has no {field!r}: set it in Secrets Manager", vendor=vendor
         )
-    return secret[field]
+    # What no header can carry would fail with an error that repeats it.
+    if not isinstance(value, str) or not value.isascii() or not value.isprintable():
+        raise CredentialsRejected(
+            f"the connection's {field!r} is no key: was it pasted with a line break?", vendor=vendor
+        )
+    return value
