@@ -154,7 +154,7 @@ def test_a_dead_owner_keeps_its_claim_until_its_lease_is_over(world: World) -> N
     with pytest.raises(Crash):
         world.write(effect())
 
-    with pytest.raises(OutcomeUnknown, match="when its lease is over"):
+    with pytest.raises(OutcomeUnknown, match="try again after 40 s"):
         world.write(effect())
     world.clock.advance(LEASE_SECONDS)
     made = world.write(effect())

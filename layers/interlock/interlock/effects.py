@@ -216,7 +216,7 @@ class Ledger:
         """The row, if nobody works on it. Raises OutcomeUnknown when someone does."""
         row = self._read(key)
         if row and (row["lease_until"] > self.clock() or row["state"] == State.UNDOING):
-            raise self._busy(key)
+            raise self._busy(key, row)
         return row
 
     def _take(
@@ -306,7 +306,7 @@ class Ledger:
     def _take_back(self, key: EffectKey, row: dict[str, Any]) -> dict[str, Any]:
         """From now on nobody may rely on the record. Raises OutcomeUnknown when someone works."""
         if row["lease_until"] > self.clock():
-            raise self._busy(key)
+            raise self._busy(key, row)
         undoing = row | {
             "state": State.UNDOING,
             "fence": int(row["fence"]) + 1,
@@ -370,10 +370,12 @@ class Ledger:
         """
         return f"{effect.key}#{row['generation']}#{content_hash[:16]}"
 
-    @staticmethod
-    def _busy(key: EffectKey) -> OutcomeUnknown:
+    def _busy(self, key: EffectKey, row: dict[str, Any] | None = None) -> OutcomeUnknown:
+        """`row` is the other run's, where it was read: its lease says when to try again."""
+        left = int(row["lease_until"]) - int(self.clock()) if row else 0
+        when = f"try again after {left} s" if left > 0 else "try again"
         return OutcomeUnknown(
-            "another run is writing this record: try again when its lease is over",
+            f"another run is writing this record: {when}",
             vendor=key.connection,
             operation=key.operation,
             record=key.record,
