@@ -16,11 +16,15 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities import parameters
+from aws_lambda_powertools.utilities.parameters.exceptions import (
+    GetParameterError,
+    TransformParameterError,
+)
 from pydantic import HttpUrl, ValidationError
 
 from interlock import aws
 from interlock.canonical.base import Canonical, Text
-from interlock.errors import ContractViolation, CredentialsRejected
+from interlock.errors import ContractViolation, CredentialsRejected, VendorUnavailable
 from interlock.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,6 +34,8 @@ if TYPE_CHECKING:
     from interlock.connectors.support.port import SupportPort
 
 FRESH_SECONDS = 300
+# https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html
+REFUSALS = {"AccessDeniedException", "ParameterNotFound", "ResourceNotFoundException"}
 
 # The adapters by kind and vendor: the one place that a new vendor's adapter is named in.
 ADAPTERS = {
@@ -72,9 +78,15 @@ class Connection(Canonical):
         return remote_id
 
     def secret(self) -> dict[str, str]:
-        """The connection's secret. Raises CredentialsRejected when it is no JSON object."""
-        provider = _provider("secretsmanager")
-        secret = provider.get(self.secret_id, transform="json", max_age=FRESH_SECONDS)
+        """The connection's secret.
+
+        Raises CredentialsRejected when it cannot be read or is no JSON object, VendorUnavailable
+        when Secrets Manager does not answer.
+        """
+        try:
+            secret = _read("secretsmanager", self.secret_id, transform="json")
+        except TransformParameterError:
+            secret = None
         if not isinstance(secret, dict):
             raise CredentialsRejected(
                 "the secret is not a JSON object: set it as the adapter's docstring says",
@@ -89,14 +101,30 @@ def _provider(kind: str) -> Any:
     return providers[kind](boto3_client=aws.client(kind))
 
 
+def _read(kind: str, name: str, **options: Any) -> Any:
+    """A parameter or a secret. Raises CredentialsRejected when AWS refuses to tell."""
+    try:
+        return _provider(kind).get(name, max_age=FRESH_SECONDS, **options)
+    except GetParameterError as error:
+        answer = getattr(error.__context__, "response", {})
+        code = answer.get("Error", {}).get("Code")
+        if code in REFUSALS:
+            raise CredentialsRejected(
+                f"{name} cannot be read: set its value, and let the function's role read it",
+                vendor=kind,
+                code=code,
+            ) from None
+        raise VendorUnavailable(f"{name} cannot be read now", vendor=kind, code=code) from None
+
+
 def current() -> Connection:
     """The function's connection. Raises ContractViolation when the parameter is malformed."""
     name = ConnectionSettings.load().connection
-    text = _provider("ssm").get(name, max_age=FRESH_SECONDS)
+    text = _read("ssm", name)
     try:
         return Connection.model_validate_json(text)
     except ValidationError as error:
-        fields = ", ".join(".".join(map(str, e["loc"])) for e in error.errors())
+        fields = ", ".join(".".join(map(str, e["loc"])) or "the JSON" for e in error.errors())
         raise ContractViolation(f"the parameter {name} is no connection: see {fields}") from None
 
 
