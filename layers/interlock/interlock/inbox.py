@@ -10,6 +10,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +30,9 @@ from interlock.settings import Settings
 # What fits a state machine's input; Step Functions refuses more.
 # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 MAX_BYTES = 262_144
+# What SQS refuses in a message or an attribute.
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+_UNSENDABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class InboxSettings(Settings):
@@ -63,7 +67,7 @@ def _content(record: SQSRecord) -> dict[str, Any]:
         raise ContractViolation(f"oversized: {size} bytes, at most {MAX_BYTES} are taken")
     try:
         content = json.loads(record.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ContractViolation("malformed: not JSON") from None
     if not isinstance(content, dict):
         raise ContractViolation("malformed: not a JSON object")
@@ -71,7 +75,8 @@ def _content(record: SQSRecord) -> dict[str, Any]:
 
 
 def _set_aside(record: SQSRecord, error: ContractViolation) -> None:
-    attributes = {"ERROR_CODE": type(error).__name__, "ERROR_MESSAGE": error.message[:1000]}
+    reason = _UNSENDABLE.sub("\N{REPLACEMENT CHARACTER}", error.message[:1000])
+    attributes = {"ERROR_CODE": type(error).__name__, "ERROR_MESSAGE": reason}
     aws.client("sqs").send_message(
         QueueUrl=InboxSettings.load().dead_letter_queue,
         MessageBody=record.body,
