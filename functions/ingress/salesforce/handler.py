@@ -32,7 +32,7 @@ def receive(partner_event: dict[str, Any], context: Any) -> None:
         partner_event,
         connection=settings.connection_name,
         organisation=settings.salesforce_organisation,
-        won_stages=set(settings.salesforce_won_stages.split(",")),
+        won_stages={stage.strip() for stage in settings.salesforce_won_stages.split(",")},
     )
     if not translated:
         logger.info("nothing to do for this event", extra={"event_id": partner_event.get("id")})

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
-def _aware_utc(value: datetime) -> datetime:
+def aware_utc(value: datetime) -> datetime:
+    """The same time in UTC. Raises ValueError for one without a time zone, or out of range."""
     if value.tzinfo is None:
         raise ValueError("a time needs a time zone")
     try:
@@ -19,7 +20,7 @@ def _aware_utc(value: datetime) -> datetime:
         raise ValueError("a time between the years 1 and 9999 in UTC") from None
 
 
-Timestamp = Annotated[datetime, AfterValidator(_aware_utc)]
+Timestamp = Annotated[datetime, AfterValidator(aware_utc)]
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
 RecordId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\w.:@/+-]+$")]
 

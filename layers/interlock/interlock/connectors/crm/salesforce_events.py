@@ -6,17 +6,20 @@ https://developer.salesforce.com/docs/atlas.en-us.change_data_capture.meta/chang
 
 An event only points at a record: its content is fetched again by the workflow. So an event that
 may mean more than it says (a gap event, which carries no fields) is taken as a hint, and the
-workflow ends at once if the deal is not won. An event may name several records.
+workflow ends at once if the deal is not won. An event may name several records; one that names
+none of ours (an overflow event, a wildcard) is set aside for a person.
+https://developer.salesforce.com/docs/atlas.en-us.change_data_capture.meta/change_data_capture/cdc_other_events.htm
 """
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
+from interlock.canonical.base import aware_utc
 from interlock.errors import ContractViolation
 from interlock.events import Event
 from interlock.handler import parse
@@ -27,21 +30,19 @@ _SOURCE = re.compile(r"(?P<prefix>[\w.-]+)/salesforce\.com/(?P<org>\w{15}|\w{18}
 _RECORD_ID = re.compile(r"006[0-9A-Za-z]{12}(?:[0-9A-Za-z]{3})?")
 
 
+def _committed(value: datetime) -> datetime:
+    return aware_utc(value.replace(tzinfo=value.tzinfo or UTC))
+
+
 class _Header(BaseModel):
     entity: str = Field(alias="entityName")
     records: list[str] = Field(alias="recordIds", min_length=1)
     change: str = Field(alias="changeType")
     origin: str = Field(alias="changeOrigin", default="")
-    transaction: str = Field(alias="transactionKey")
-    sequence: int = Field(alias="sequenceNumber")
-    committed: int | datetime = Field(alias="commitTimestamp")
-
-    @property
-    def committed_at(self) -> datetime:
-        """Epoch milliseconds or ISO 8601: both are seen."""
-        if isinstance(self.committed, datetime):
-            return self.committed.replace(tzinfo=self.committed.tzinfo or UTC)
-        return datetime.fromtimestamp(self.committed / 1000, UTC)
+    transaction: str = Field(alias="transactionKey", max_length=100)
+    sequence: int = Field(alias="sequenceNumber", ge=0, lt=2**63)
+    # Epoch milliseconds or ISO 8601: both are seen, and pydantic reads both.
+    committed_at: Annotated[datetime, AfterValidator(_committed)] = Field(alias="commitTimestamp")
 
 
 def delivery_key(event: dict[str, Any]) -> str:
@@ -74,7 +75,8 @@ def translate(
     if f"client={CLIENT}" in header.origin.split(";"):
         return ()
     stage = event["detail"]["payload"].get("StageName")
-    if stage not in won_stages and not header.change.startswith("GAP_"):
+    hint = header.change.startswith("GAP_") and header.change != "GAP_DELETE"
+    if not hint and not (isinstance(stage, str) and stage in won_stages):
         return ()
     bad = [record for record in header.records if not _RECORD_ID.fullmatch(record)]
     if bad:
@@ -83,7 +85,7 @@ def translate(
 
 
 def _closed_won(header: _Header, record: str, connection: str) -> Event:
-    moment = int(header.committed_at.timestamp() * 1000)
+    moment = round(header.committed_at.timestamp() * 1000)
     return Event(
         id=f"{connection}:{header.transaction}-{header.sequence}-{record}",
         type="opportunity.closed_won",
