@@ -29,6 +29,5 @@ def handler(command: ListExceptions) -> ListedExceptions:
     store = Exceptions.load()
     if command.id:
         return ListedExceptions(exceptions=(store.get(command.id),))
-    found = store.by_status(command.status, command.limit)
-    mine = tuple(e for e in found if command.team in (None, e.team))
-    return ListedExceptions(exceptions=mine)
+    found = store.by_status(command.status, command.limit, command.team)
+    return ListedExceptions(exceptions=found)

@@ -30,5 +30,6 @@ def handler(command: ResolveException) -> BusinessException:
     with suppress(*answered):
         states.send_task_success(taskToken=token, output=exception.answer())
     exception = store.close(exception, token)
-    events.publish(news(exception, "exception.resolved", resolution.at))
+    if exception.status == "resolved":
+        events.publish(news(exception, "exception.resolved", resolution.at))
     return exception

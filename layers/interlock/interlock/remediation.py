@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Annotated, Any, Literal, Self
 
 from boto3.dynamodb.conditions import Attr, Key
@@ -105,7 +106,7 @@ class StepError(Canonical):
     def message(self) -> str:
         """The error's own text."""
         try:
-            return json.loads(self.cause)["errorMessage"]
+            return str(json.loads(self.cause)["errorMessage"])
         except (ValueError, KeyError, TypeError):
             return self.cause
 
@@ -210,15 +211,17 @@ class Exceptions:
         """Raises RecordNotFound."""
         return self._read(id)[0]
 
-    def by_status(self, status: str, limit: int) -> tuple[BusinessException, ...]:
-        """Those with a status, the first due first."""
-        answer = self._client.query(
+    def by_status(
+        self, status: str, limit: int, team: str | None = None
+    ) -> tuple[BusinessException, ...]:
+        """Those with a status, of one team if it is given, the first due first."""
+        pages = self._client.get_paginator("query").paginate(
             TableName=self.table,
             IndexName="by_status",
             KeyConditionExpression=Key("status").eq(status),
-            Limit=limit,
         )
-        return tuple(_parse(row) for row in answer["Items"])
+        rows = (row for page in pages for row in page["Items"] if team in (None, row["team"]))
+        return tuple(_parse(row) for row in islice(rows, limit))
 
     def decide(self, id: str, resolution: Resolution) -> tuple[BusinessException, str]:
         """Record the decision; returns the exception and the token to answer.
