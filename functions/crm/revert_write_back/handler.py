@@ -17,6 +17,11 @@ class RevertWriteBack(Command):
 def handler(command: RevertWriteBack) -> Undone:
     """The opportunity that was told, if this transaction had written an accepted one."""
     crm = connections.crm()
+
+    def find() -> WriteBack | None:
+        present = crm.read_write_back(command.opportunity_id)
+        return present if present.correlation_id == command.correlation_id else None
+
     cancelled = WriteBack(
         opportunity_id=command.opportunity_id,
         status=OrderStatus.CANCELLED,
@@ -28,6 +33,6 @@ def handler(command: RevertWriteBack) -> Undone:
         EffectKey(connections.current().name, "write_back", command.opportunity_id),
         command=command,
         entity="write_back",
-        find=lambda: crm.read_write_back(command.opportunity_id),
+        find=find,
         cancel=lambda _: crm.write_back(cancelled),
     )
