@@ -21,13 +21,27 @@ import time
 
 SHARED = (
     "aws_lambda_powertools",
+    "aws_lambda_powertools.utilities.batch",
+    "aws_lambda_powertools.utilities.idempotency",
+    "aws_lambda_powertools.utilities.parameters",
+    "aws_xray_sdk.core",
     "boto3",
+    "boto3.dynamodb.conditions",
+    "boto3.dynamodb.transform",
     "botocore.auth",
+    "httpcore",
     "httpx",
     "pydantic",
+    "pydantic.main",
+    "pydantic.networks",
+    "pydantic.type_adapter",
+    "tomllib",
 )
 """Third-party modules only: the project's own code is imported afresh in every function, and so is
 awslambdaric, whose native client reads the Runtime API's address when it is imported."""
+
+SERVICES = ("dynamodb", "events", "secretsmanager", "sqs", "ssm", "stepfunctions")
+"""Those whose description boto3 reads once for all functions, which takes longer than a call."""
 
 PR_SET_PDEATHSIG = 1
 
@@ -43,6 +57,19 @@ def keep_installed_packages() -> None:
         for finder in sys.meta_path
         if not getattr(finder, "__module__", "").startswith("__editable__")
     ]
+
+
+def read_service_descriptions() -> None:
+    """Let boto3's default session keep what it reads from its package for each service.
+
+    A function takes its region, endpoint and credentials from its own environment: since they are
+    given here, the session does not look for any.
+    """
+    import boto3
+
+    given = dict.fromkeys(("aws_access_key_id", "aws_secret_access_key"), "none")
+    for service in SERVICES:
+        boto3.client(service, region_name="us-east-1", **given)
 
 
 def die_with_parent() -> None:
@@ -128,6 +155,8 @@ if __name__ == "__main__":
     for module in SHARED:
         with contextlib.suppress(ImportError):
             importlib.import_module(module)
+    with contextlib.suppress(ImportError):
+        read_service_descriptions()
     # The kernel reaps the functions' processes.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     serve(socket.socket(fileno=int(sys.argv[1])))
