@@ -10,7 +10,8 @@ import click
 from local.cli import functions as deployed
 from local.cli.errors import Failure
 from local.cli.files import read_object
-from local.cli.output import print_json
+from local.cli.logs import LogPrinter
+from local.cli.output import console, print_json
 from local.cli.target import Target, pass_target
 from local.project import functions
 
@@ -31,8 +32,11 @@ def invoke(target: Target, function: str, event: TextIO) -> None:
     On the local cloud it runs in a process of its own, under its own role. The same event file
     goes to `sam local invoke -e EVENT.json LOGICAL_ID`.
     """
-    answer = deployed.invoke(target, logical_id(function), read_object(event))
-    click.echo(answer.log.rstrip(), err=True)
+    name = logical_id(function)
+    answer = deployed.invoke(target, name, read_object(event))
+    log = LogPrinter(console(stderr=True))
+    for line in answer.log.rstrip().split("\n"):
+        log(name, "", line)
     if answer.failed:
         raise Failure(answer.error)
     print_json(answer.payload)

@@ -29,7 +29,8 @@ class LogPrinter:
         except ValueError:
             content = None
         if not isinstance(content, dict):
-            self._print(name, Text(line))
+            # The runtime writes a stack trace as one line.
+            self._print(name, Text(line.replace("\r", "\n")))
         elif "_aws" not in content:  # metrics are for CloudWatch
             self._print(name, self._entry(content))
 

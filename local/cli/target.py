@@ -60,16 +60,25 @@ class Target:
     def find(cls, stack: str | None) -> Self:
         """The stack to work on, as this module says. Raises Failure when there is none."""
         if any(os.environ.get(name) for name in AWS_ENVIRONMENT):
-            return cls(stack or DEFAULT_STACK, boto3.Session(), os.environ.get("AWS_ENDPOINT_URL"))
+            return cls.of_aws(stack or DEFAULT_STACK)
         local = running()
         if local and stack in (None, local.stack):
             return cls.local(local.stack, local.region, local.endpoint)
         if stack:
-            return cls(stack, boto3.Session())
+            return cls.of_aws(stack)
         raise Failure(
             f"{_why_none()}: start it with `interlock up`, or name a deployed stack with --stack"
             " (AWS_PROFILE and AWS_REGION say where it is)"
         )
+
+    @classmethod
+    def of_aws(cls, stack: str) -> Self:
+        """A stack in the place that the ordinary AWS environment names.
+
+        boto3 itself reads the region from AWS_DEFAULT_REGION alone, other tools from AWS_REGION.
+        """
+        session = boto3.Session(region_name=os.environ.get("AWS_REGION"))
+        return cls(stack, session, os.environ.get("AWS_ENDPOINT_URL"))
 
     @classmethod
     def local(cls, stack: str, region: str, endpoint: str) -> Self:

@@ -105,7 +105,7 @@ def _explain(local: LocalEnvironment) -> None:
     out.print("\nOther tools (aws, boto3, sam)")
     variables = {
         "AWS_ENDPOINT_URL": local.cloud.url,
-        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
         "INTERLOCK_STACK": STACK,
