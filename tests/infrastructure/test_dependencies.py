@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -53,7 +54,15 @@ def pins() -> dict[str, Version]:
 def test_the_import_contracts_hold() -> None:
     """The contracts are in pyproject.toml; `lint-imports` explains which import breaks one."""
     command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    sources = f"{ROOT}{os.pathsep}{ROOT / 'layers/interlock'}"
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": sources},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
     assert done.returncode == 0, done.stdout + done.stderr
 
