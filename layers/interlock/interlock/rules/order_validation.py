@@ -46,9 +46,12 @@ def _amounts(opportunity: Opportunity) -> Iterator[str]:
     if not opportunity.lines:
         yield "the opportunity has no products: add them in the CRM"
         return
-    foreign = sorted({m.currency for line in opportunity.lines for m in _monies(line)} - {currency})
-    if foreign or opportunity.amount.currency != currency:
-        yield f"the lines are in {', '.join(foreign)}, the opportunity is in {currency}"
+    amounts = [opportunity.amount, *(m for line in opportunity.lines for m in _monies(line))]
+    if foreign := sorted({amount.currency for amount in amounts} - {currency}):
+        yield (
+            f"amounts are in {', '.join(foreign)}, the opportunity is in {currency}: correct them"
+            " in the CRM"
+        )
         return
     for line in opportunity.lines:
         if not line.adds_up:
@@ -122,7 +125,10 @@ def _terms(opportunity: Opportunity, context: OrderContext) -> Iterator[str]:
 
 
 def _payer(opportunity: Opportunity, bill_to: str) -> Iterator[str]:
-    payer = next(account for account in opportunity.accounts if account.id == bill_to)
+    payer = next((account for account in opportunity.accounts if account.id == bill_to), None)
+    if payer is None:
+        yield f"{bill_to} is to get the bill, but is no account of this deal"
+        return
     recurring = any(line.kind == LineKind.RECURRING for line in opportunity.lines)
     if recurring and not payer.email:
         yield f"{payer.name} has no billing e-mail to send invoices to: enter one in the CRM"
