@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from interlock import aws
 from interlock.crossref import CrossReferences, reference
@@ -70,7 +72,7 @@ def test_a_merged_record_answers_for_the_surviving_one(crossref: CrossReferences
 @pytest.mark.parametrize("length", [0, 1, 3])
 def test_records_are_not_merged_in_a_circle(crossref: CrossReferences, length: int) -> None:
     chain = [reference("customer", f"salesforce:{number}") for number in range(length + 1)]
-    for merged, into in zip(chain, chain[1:], strict=False):
+    for merged, into in pairwise(chain):
         crossref.merge(merged, into=into)
 
     with pytest.raises(RecordConflict, match="already merged"):

@@ -28,13 +28,14 @@ from pydantic import ValidationError
 
 from tests.unit.conftest import Clock, Cloud
 
+FIRST, SECOND = "task-1", "task-2"
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 
 
 def failed(step: str = "CreateErpOrder", **values: Any) -> BusinessException:
     """A step that failed, as the routing gave it to a team."""
     command = RaiseException(
-        token="token-1",
+        token=FIRST,
         correlation_id="T1",
         execution="arn:execution:T1",
         workflow="lead-to-order",
@@ -71,7 +72,7 @@ def store(cloud: Cloud, clock: Clock) -> Exceptions:
 
 
 def test_an_exception_keeps_what_a_team_needs(store: Exceptions) -> None:
-    raised = store.raise_(failed(), "token-1")
+    raised = store.raise_(failed(), FIRST)
 
     assert store.get(raised.id) == raised
     assert raised.id == exception_id("arn:execution:T1", "CreateErpOrder")
@@ -80,10 +81,10 @@ def test_an_exception_keeps_what_a_team_needs(store: Exceptions) -> None:
 
 
 def test_the_same_step_of_the_same_run_is_the_same_exception(store: Exceptions) -> None:
-    store.raise_(failed(), "token-1")
+    store.raise_(failed(), FIRST)
     later = NOW + timedelta(days=1)
 
-    again = store.raise_(failed(raised_at=later, due_at=later, escalations=1), "token-2")
+    again = store.raise_(failed(raised_at=later, due_at=later, escalations=1), SECOND)
 
     assert again.raised_at == NOW
     assert (again.occurrences, again.escalations) == (1, 1)
@@ -91,10 +92,10 @@ def test_the_same_step_of_the_same_run_is_the_same_exception(store: Exceptions) 
 
 
 def test_a_step_that_fails_again_after_a_decision_keeps_its_history(store: Exceptions) -> None:
-    exception = store.raise_(failed(), "token-1")
+    exception = store.raise_(failed(), FIRST)
     store.close(*store.decide(exception.id, decided()))
 
-    again = store.raise_(failed(), "token-2")
+    again = store.raise_(failed(), SECOND)
 
     assert (again.status, again.occurrences) == ("open", 2)
     assert again.resolutions == (decided(),)
@@ -177,18 +178,18 @@ def test_an_exception_that_is_not_there(store: Exceptions) -> None:
 
 
 def test_a_decision_is_recorded_and_gives_the_token(store: Exceptions) -> None:
-    exception = store.raise_(failed(), "token-1")
+    exception = store.raise_(failed(), FIRST)
 
     resolving, token = store.decide(exception.id, decided())
 
-    assert token == "token-1"
+    assert token == FIRST
     assert (resolving.status, resolving.resolutions) == ("resolving", (decided(),))
     assert store.close(resolving, token).status == "resolved"
     assert store.get(exception.id).status == "resolved"
 
 
 def test_the_same_decision_again_is_harmless_until_it_is_heard(store: Exceptions) -> None:
-    exception = store.raise_(failed(), "token-1")
+    exception = store.raise_(failed(), FIRST)
     first = store.decide(exception.id, decided())
 
     assert store.decide(exception.id, decided(at=NOW + timedelta(minutes=1))) == first
@@ -197,7 +198,7 @@ def test_the_same_decision_again_is_harmless_until_it_is_heard(store: Exceptions
 
 
 def test_what_is_resolved_cannot_be_decided_again(store: Exceptions) -> None:
-    exception = store.raise_(failed(), "token-1")
+    exception = store.raise_(failed(), FIRST)
     store.close(*store.decide(exception.id, decided()))
 
     with pytest.raises(BusinessRuleViolation, match="already resolved: retry by ana"):
@@ -205,7 +206,7 @@ def test_what_is_resolved_cannot_be_decided_again(store: Exceptions) -> None:
 
 
 def test_an_action_that_the_step_does_not_allow(store: Exceptions) -> None:
-    exception = store.raise_(failed(), "token-1")
+    exception = store.raise_(failed(), FIRST)
 
     with pytest.raises(BusinessRuleViolation, match="only be resolved by: retry, link, compensate"):
         store.decide(exception.id, decided("skip"))
@@ -214,18 +215,18 @@ def test_an_action_that_the_step_does_not_allow(store: Exceptions) -> None:
 
 def test_a_decision_that_came_too_late_leaves_the_new_exception_open(store: Exceptions) -> None:
     """The run stopped waiting and raised it again, with a new token, before it could hear."""
-    exception = store.raise_(failed(), "token-1")
+    exception = store.raise_(failed(), FIRST)
     resolving, token = store.decide(exception.id, decided())
-    store.raise_(failed(escalations=1), "token-2")
+    store.raise_(failed(escalations=1), SECOND)
 
     closed = store.close(resolving, token)
 
     assert (closed.status, closed.escalations) == ("open", 1)
-    assert store.decide(exception.id, decided("compensate"))[1] == "token-2"
+    assert store.decide(exception.id, decided("compensate"))[1] == SECOND
 
 
 def test_of_many_decisions_at_once_one_counts(store: Exceptions) -> None:
-    exception = store.raise_(failed(), "token-1")
+    exception = store.raise_(failed(), FIRST)
     together = threading.Barrier(6)
 
     def decide(number: int) -> bool:

@@ -1,4 +1,4 @@
-"""Salesforce's change events as canonical events: shapes of its documentation, and anything else."""
+"""Salesforce's change events as canonical events: documented shapes, and anything else."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def test_settings_are_read_once(environment) -> None:
 def test_what_is_missing_is_named(environment, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EFFECTS_TABLE", raising=False)
 
-    with pytest.raises(LookupError, match="environment: EFFECTS_TABLE$"):
+    with pytest.raises(LookupError, match=r"environment: EFFECTS_TABLE$"):
         TwoSettings.load()
 
 
