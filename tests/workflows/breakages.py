@@ -155,8 +155,10 @@ def product_withdrawn(stage: Stage) -> Iterator[Run]:
     """Billing stops selling a product after the order was validated."""
     run = stage.paused_at("UpsertBillingCustomer", stage.environment.stripe, "/v1/customers$")
     stage.systems.billing.set_active("SEAT-ANNUAL", False)
-    yield run
-    stage.systems.billing.set_active("SEAT-ANNUAL", True)
+    try:
+        yield run
+    finally:
+        stage.systems.billing.set_active("SEAT-ANNUAL", True)
 
 
 def tickets_made_by_hand(stage: Stage) -> Iterator[Run]:
@@ -167,6 +169,13 @@ def tickets_made_by_hand(stage: Stage) -> Iterator[Run]:
     second = stage.systems.support.open_ticket(kickoff)
     yield run
     stage.systems.support.solve(second)
+
+
+def support_broken(stage: Stage) -> Iterator[Run]:
+    """Zendesk takes no tickets, until its people repair it."""
+    stage.environment.zendesk.fail(FaultKind.UNAVAILABLE, path="/tickets$", times=None)
+    yield stage.workflow.win(stage.new_deal(stage.sample))
+    stage.environment.zendesk.heal()
 
 
 def order_number_taken(stage: Stage) -> Iterator[Run]:

@@ -42,6 +42,12 @@ class Workflow:
         arn = self.cloud.resources["LeadToOrder"]
         return self.cloud.client("stepfunctions").describe_state_machine(stateMachineArn=arn)
 
+    @property
+    def steps(self) -> set[str]:
+        """The names of the states that work: tasks and maps."""
+        states = json.loads(self.machine["definition"])["States"]
+        return {name for name, state in states.items() if state["Type"] in ("Task", "Map")}
+
     def win(self, deal: str) -> Run:
         """A seller closes the deal; the run that this starts."""
         return self.run_of(self._closed_won(deal))
@@ -148,6 +154,18 @@ class Run:
     def count(self, state: str) -> int:
         """How often a state was entered."""
         return self.states.count(state)
+
+    @property
+    def back_offs(self) -> list[float]:
+        """How long the run waited before each further attempt, in seconds."""
+        entered = None
+        waits = []
+        for event in self._history():
+            if event.get("stateEnteredEventDetails", {}).get("name") == "BackOff":
+                entered = event["timestamp"]
+            if event.get("stateExitedEventDetails", {}).get("name") == "BackOff":
+                waits.append((event["timestamp"] - entered).total_seconds())
+        return waits
 
     @property
     def timeline(self) -> list[Event]:

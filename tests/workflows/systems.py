@@ -320,11 +320,11 @@ class Billing:
         self._account.products[product]["active"] = active
 
     def of_others(self, deal: str, accounts: set[str]) -> list[Any]:
-        """Every customer and schedule that is not of these."""
+        """Every schedule, and every customer that is not deleted, of other accounts."""
         return [
             row
             for row in (*self._account.customers.values(), *self._account.schedules.values())
-            if row.get("metadata", {}).get("interlock_account_id") not in accounts
+            if "metadata" in row and row["metadata"].get("interlock_account_id") not in accounts
         ]
 
 

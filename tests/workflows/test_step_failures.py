@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
 
+from local.environment import LocalEnvironment
+from local.sandboxes.salesforce_seed import EUR_DEAL
+from local.sandboxes.sandbox import FaultKind
 from tests.workflows.breakages import BREAKAGES, Breakage, Stage
+from tests.workflows.runs import Run, Workflow
 from tests.workflows.systems import Footprint, Systems
 
 COMPLETE = Footprint(
@@ -41,3 +46,95 @@ def test_failure_for_good(breakage: Breakage, stage: Stage, systems: Systems) ->
     run.wait_for_end()
     assert systems.footprint(run.deal) == replace(COMPLETE, customers=breakage.customers)
     assert run.events[-2:] == ["exception.resolved", "order.accepted"]
+
+
+@dataclass(frozen=True)
+class Call:
+    """The request with which a step does its work."""
+
+    step: str
+    sandbox: str
+    method: str
+    path: str
+    writes: bool = False
+    waits_as_told: bool = True
+    """Salesforce names no time to wait; of two tasks at once, the first failure is the Map's."""
+
+    def __str__(self) -> str:
+        return f"{self.step}-{self.method}-{self.path.rstrip('$').rsplit('/', 1)[-1]}"
+
+
+CALLS = [
+    Call("RefetchOpportunity", "salesforce", "GET", "/query", waits_as_told=False),
+    Call("ReadErpOrderContext", "erp_proxy", "GET", "/company.company"),
+    Call("ReadBillingCatalogue", "stripe", "GET", "/v1/products"),
+    Call("MatchCustomer", "erp_proxy", "GET", "/party.party$"),
+    Call("UpsertErpCustomer", "erp_proxy", "POST", "/party.party$", True),
+    Call("CreateErpOrder", "erp_proxy", "POST", "/sale.sale$", True),
+    Call("CreateErpOrder", "erp_proxy", "POST", "/confirm$", True),
+    Call("CreateErpProject", "erp_proxy", "POST", "/project.work$", True),
+    Call("UpsertBillingCustomer", "stripe", "POST", "/v1/customers$", True),
+    Call("ProvisionSubscription", "stripe", "POST", "/v1/subscription_schedules$", True),
+    Call("CreateImplementationTasks", "zendesk", "POST", "/tickets$", True, waits_as_told=False),
+    Call("WriteBackToCrm", "salesforce", "PATCH", "/Opportunity/", True, waits_as_told=False),
+]
+RETRY_AFTER = 77
+
+
+@pytest.mark.parametrize("call", CALLS, ids=str)
+def test_failure_for_a_while(
+    call: Call, won: Callable[..., Run], environment: LocalEnvironment, systems: Systems
+) -> None:
+    """5xx, throttling, an answer lost before and after the write: it completes by itself."""
+    sandbox = getattr(environment, call.sandbox)
+    kinds = [FaultKind.UNAVAILABLE, FaultKind.THROTTLE, FaultKind.LOST_ANSWER]
+    kinds += [FaultKind.UNAVAILABLE_AFTER_WRITE] if call.writes else []
+    for kind in kinds:
+        wish = RETRY_AFTER if kind is FaultKind.THROTTLE else None
+        sandbox.fail(kind, method=call.method, path=call.path, retry_after=wish)
+
+    run = won(EUR_DEAL)
+    run.wait_for_end()
+
+    assert not run.exceptions("resolved")
+    # One attempt may meet two of them: the write is lost, then found by the next attempt's look.
+    assert 1 <= run.count("BackOff") <= len(kinds)
+    assert run.count(call.step) == run.count("BackOff") + 1
+    if call.waits_as_told:
+        assert max(run.back_offs) >= RETRY_AFTER
+    assert systems.footprint(run.deal) == COMPLETE
+    assert run.events == ["opportunity.closed_won", "order.accepted"]
+
+
+@pytest.mark.parametrize(
+    ("function", "sandbox", "path"),
+    [
+        ("ValidateOrderFunction", None, None),
+        ("CreateOrderFunction", "erp_proxy", "/confirm$"),
+    ],
+)
+def test_function_killed_by_its_time_limit(
+    workflow: Workflow,
+    won: Callable[..., Run],
+    systems: Systems,
+    function: str,
+    sandbox: str | None,
+    path: str | None,
+) -> None:
+    """Where it wrote, the write had been applied when it was killed: it is not done again."""
+    deployed = workflow.cloud.function(function)
+    limit = deployed.timeout
+    if sandbox:
+        slow = {"method": "POST", "path": path, "seconds": 1.5}
+        getattr(workflow.environment, sandbox).fail(FaultKind.LATENCY, **slow)
+    deployed.timeout = 1.0 if sandbox else 0.0
+    try:
+        run = won(EUR_DEAL)
+        run.wait_until(lambda: run.status and "BackOff" in run.states, jump=False)
+    finally:
+        deployed.timeout = limit
+    run.wait_for_end()
+    invocations = workflow.cloud.invocations(function)
+    ours = [i.outcome.payload for i in invocations if run.name.encode() in i.payload]
+    assert any(b"Sandbox.Timedout" in answer for answer in ours)
+    assert systems.footprint(run.deal) == COMPLETE
