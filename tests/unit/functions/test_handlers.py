@@ -1,0 +1,383 @@
+"""Handlers called as Lambda calls them, with stores that moto plays and ports in memory.
+
+What each connector's function does at its vendor is tested by the workflows; here is what they
+decide by themselves.
+"""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from interlock import authority, aws, connections
+from interlock.canonical import OrderStatus, WriteBack
+from interlock.connectors.erp.port import CustomerCandidate
+from interlock.crossref import CrossReferences, reference
+from interlock.effects import Effect
+from interlock.errors import BusinessRuleViolation, RecordConflict
+from interlock.remediation import Exceptions
+from interlock.timeline import Timeline
+
+from local.paths import ROOT
+from local.project import functions
+from tests.infrastructure import handlers
+from tests.unit import samples
+from tests.unit.conftest import REGION, Cloud, forget
+
+BUS = "interlock-integration"
+
+
+def sample(name: str) -> dict[str, Any]:
+    """The sample event of a function."""
+    return json.loads((ROOT / "events" / f"{name}.json").read_text())
+
+
+def module(name: str) -> Any:
+    """A function's module, by area and name."""
+    return handlers.load(name, str(ROOT / "functions" / name / "handler.py"))
+
+
+def connect(monkeypatch: pytest.MonkeyPatch, kind: str, port: Any, name: str = "vendor") -> None:
+    """Let every function be connected to this port."""
+    monkeypatch.setattr(connections, kind, lambda: port)
+    monkeypatch.setattr(connections, "current", lambda: SimpleNamespace(name=name))
+
+
+@pytest.fixture
+def integration(cloud: Cloud, environment: Any) -> str:
+    """The integration bus, and a queue that hears all of it; returns the queue's URL."""
+    forget()
+    environment(INTEGRATION_BUS=BUS)
+    buses, queues = aws.client("events"), aws.client("sqs")
+    url = queues.create_queue(QueueName="all")["QueueUrl"]
+    attributes = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    target = {"Id": "all", "Arn": attributes["Attributes"]["QueueArn"]}
+    buses.create_event_bus(Name=BUS)
+    buses.put_rule(Name="all", EventBusName=BUS, EventPattern='{"source": ["interlock"]}')
+    buses.put_targets(Rule="all", EventBusName=BUS, Targets=[target])
+    return url
+
+
+def heard(url: str) -> list[str]:
+    """The types of the events on the integration bus, since it was last asked."""
+    client, types = aws.client("sqs"), []
+    while batch := client.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        for message in batch:
+            types.append(json.loads(message["Body"])["detail-type"])
+            client.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    return types
+
+
+# ---- Every write is one that the authority file allows
+
+
+WRITERS = sorted(function.name for function in functions().values() if function.writes)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_every_write_of_a_function_is_allowed(
+    name: str, monkeypatch: pytest.MonkeyPatch, context: Any
+) -> None:
+    written: list[Effect] = []
+
+    def once(effect: Effect, **how: Any) -> None:
+        authority.check(
+            effect.entity, effect.fields(), origin=effect.origin, creates=effect.creates
+        )
+        written.append(effect)
+
+    area, verb_noun = name.split("/")
+    connect(monkeypatch, area, Mock())
+    monkeypatch.setattr(module(name), "ledger", lambda: SimpleNamespace(once=once))
+    known = SimpleNamespace(get=lambda *_: "1", require=lambda *_: "1")
+    monkeypatch.setattr(CrossReferences, "load", lambda: known)
+    command = sample(name) | ({"matched": None} if name == "erp/create_customer" else {})
+
+    module(name).handler(command, context)
+
+    [effect] = written
+    assert effect.key.connection == "vendor"
+    assert effect.key.operation in verb_noun
+
+
+# ---- CRM
+
+
+class Crm:
+    """An opportunity's fields that are ours."""
+
+    def __init__(self, correlation_id: str | None) -> None:
+        self.fields = WriteBack(
+            opportunity_id=samples.DEAL,
+            status=correlation_id and OrderStatus.ACCEPTED,
+            order_number=None,
+            subscription_id=None,
+            correlation_id=correlation_id,
+        )
+        self.deal = samples.opportunity()
+        self.written: list[WriteBack] = []
+
+    def read_write_back(self, opportunity_id: str) -> WriteBack:
+        """As they are."""
+        return self.fields
+
+    def write_back(self, fields: WriteBack) -> WriteBack:
+        """Set them."""
+        self.written.append(fields)
+        return fields
+
+    def get_opportunity(self, opportunity_id: str, *, hierarchy_depth: int) -> Any:
+        """The deal as it is."""
+        return self.deal
+
+
+@pytest.mark.parametrize(("written_by", "reverted"), [("T1", True), ("T0", False), (None, False)])
+def test_only_our_own_write_back_is_reverted(
+    cloud: Cloud,
+    environment: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    context: Any,
+    written_by: str | None,
+    reverted: bool,
+) -> None:
+    """The write failed and nobody knows whether it was applied: the opportunity says."""
+    environment(
+        EFFECTS_TABLE=cloud.table("EffectsTable"),
+        CROSSREF_TABLE=cloud.table("CrossReferencesTable"),
+    )
+    crm = Crm(written_by)
+    connect(monkeypatch, "crm", crm, "salesforce")
+    crm.write_back = lambda fields: (_ for _ in ()).throw(RecordConflict("locked"))
+    write = {"opportunity_id": samples.DEAL, "status": "accepted", "order_number": "SO-1"}
+    write |= {"subscription_id": None, "correlation_id": "T1"}
+    with pytest.raises(RecordConflict):
+        module("crm/write_back_order").handler(
+            {"correlation_id": "T1", "write_back": write}, context
+        )
+    del crm.write_back
+
+    undone = module("crm/revert_write_back").handler(
+        {"correlation_id": "T1", "opportunity_id": samples.DEAL}, context
+    )
+
+    assert [fields.status for fields in crm.written] == [OrderStatus.CANCELLED] * reverted
+    assert undone == {"remote_id": samples.DEAL if reverted else None}
+
+
+def test_a_deal_that_changed_meanwhile_is_a_conflict(
+    monkeypatch: pytest.MonkeyPatch, context: Any
+) -> None:
+    crm = Crm("T1")
+    connect(monkeypatch, "crm", crm, "salesforce")
+    command = {
+        "correlation_id": "T1",
+        "opportunity": samples.opportunity().model_dump(mode="json"),
+        "write_back": crm.fields.model_dump(mode="json"),
+    }
+    verify = module("crm/verify_write_back").handler
+
+    assert verify(command, context)["correlation_id"] == "T1"
+    crm.deal = samples.opportunity(term_months=24)
+    with pytest.raises(RecordConflict, match="the deal was changed"):
+        verify(command, context)
+    with pytest.raises(RecordConflict, match="does not carry the order"):
+        verify(command | {"write_back": command["write_back"] | {"order_number": "SO-2"}}, context)
+
+
+# ---- ERP
+
+
+class Erp:
+    """Customers by what they are recognised by."""
+
+    def __init__(self, *candidates: CustomerCandidate) -> None:
+        self.candidates = candidates
+
+    def find_customer_candidates(self, criteria: Any) -> tuple[CustomerCandidate, ...]:
+        """The same for every account."""
+        return self.candidates
+
+    def get_customer(self, remote_id: str) -> Any:
+        """There is one with any id."""
+        return SimpleNamespace(remote_id=remote_id)
+
+
+@pytest.fixture
+def crossref(cloud: Cloud, environment: Any) -> CrossReferences:
+    """Nothing is remembered yet."""
+    forget()
+    environment(CROSSREF_TABLE=cloud.table("CrossReferencesTable"))
+    return CrossReferences.load()
+
+
+def matching(*ids: str, **decision: Any) -> dict[str, Any]:
+    """The command to match a hierarchy's accounts."""
+    accounts = [samples.account(id=id).model_dump(mode="json") for id in ids]
+    hierarchy = {"accounts": accounts, "ultimate_parent": ids[0], "bill_to": ids[-1]}
+    command = samples.command("T1", **decision).model_dump(mode="json")
+    return command | {"hierarchy": hierarchy}
+
+
+def test_a_certain_customer_is_remembered(
+    crossref: CrossReferences, monkeypatch: pytest.MonkeyPatch, context: Any
+) -> None:
+    found = CustomerCandidate(remote_id="42", name="Calder", by="tax_id")
+    connect(monkeypatch, "erp", Erp(found), "tryton")
+    match = module("erp/match_customers").handler
+
+    first = match(matching(samples.PARENT, samples.ACCOUNT), context)
+    connect(monkeypatch, "erp", Erp(), "tryton")
+    again = match(matching(samples.PARENT, samples.ACCOUNT), context)
+
+    assert first == again == {"customers": {samples.PARENT: "42"}}
+    assert crossref.get(reference("customer", samples.PARENT), "tryton") == "42"
+
+
+@pytest.mark.parametrize(("linked", "customers"), [("42", {samples.ACCOUNT: "42"}), ("new", {})])
+def test_a_team_says_which_customer_an_account_is(
+    crossref: CrossReferences,
+    monkeypatch: pytest.MonkeyPatch,
+    context: Any,
+    linked: str,
+    customers: dict[str, str],
+) -> None:
+    several = [CustomerCandidate(remote_id=id, name="Calder", by="tax_id") for id in ("41", "42")]
+    connect(monkeypatch, "erp", Erp(*several), "tryton")
+    match = module("erp/match_customers").handler
+    with pytest.raises(BusinessRuleViolation, match="link the right one"):
+        match(matching(samples.ACCOUNT), context)
+
+    decision = {"action": "link", "remote_id": linked, "record": samples.ACCOUNT}
+
+    assert match(matching(samples.ACCOUNT, **decision), context) == {"customers": customers}
+
+
+# ---- Pure rules
+
+
+def test_the_rules_answer_the_sample_commands(context: Any) -> None:
+    for name in ("workflow/validate_account_hierarchy", "workflow/validate_order"):
+        assert module(name).handler(sample(name), context)
+
+
+# ---- Queues
+
+
+def test_a_partner_event_is_published_once(
+    integration: str, cloud: Cloud, environment: Any, context: Any
+) -> None:
+    environment(
+        DELIVERIES_TABLE=cloud.table("DeliveriesTable"),
+        DEAD_LETTER_QUEUE=aws.client("sqs").create_queue(QueueName="dead")["QueueUrl"],
+        CONNECTION_NAME="salesforce",
+        SALESFORCE_ORGANISATION="00DHs00000ILockMAD",
+        SALESFORCE_WON_STAGES="Gewonnen, Closed Won",
+    )
+    consume = module("ingress/salesforce").handler
+
+    for _ in range(3):
+        assert consume(sample("ingress/salesforce"), context) == {"batchItemFailures": []}
+
+    assert heard(integration) == ["opportunity.closed_won"]
+
+
+def test_a_workflow_is_started_once(cloud: Cloud, environment: Any, context: Any) -> None:
+    forget()
+    environment(DEAD_LETTER_QUEUE="unused")
+    states = aws.client("stepfunctions")
+    definition = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
+    machine = states.create_state_machine(
+        name="lead-to-order",
+        definition=json.dumps(definition),
+        roleArn="arn:aws:iam::123456789012:role/states",
+    )["stateMachineArn"]
+    batch = sample("workflow/start_execution")
+    body = json.loads(batch["Records"][0]["body"]) | {"state_machine": machine}
+    batch["Records"][0]["body"] = json.dumps(body)
+
+    for _ in range(3):
+        answer = module("workflow/start_execution").handler(batch, context)
+        assert answer == {"batchItemFailures": []}
+
+    [run] = states.list_executions(stateMachineArn=machine)["executions"]
+    assert run["name"] == body["event"]["correlation_id"]
+    assert REGION in machine
+
+
+def test_an_event_is_remembered_on_its_timeline(
+    cloud: Cloud, environment: Any, context: Any
+) -> None:
+    forget()
+    environment(TIMELINE_TABLE=cloud.table("TimelineTable"), DEAD_LETTER_QUEUE="unused")
+    batch = sample("timeline/record_event")
+    told = json.loads(batch["Records"][0]["body"])["detail"]
+
+    module("timeline/record_event").handler(batch, context)
+
+    [event] = Timeline.load().of(told["correlation_id"])
+    assert event.id == told["id"]
+
+
+# ---- Exceptions
+
+
+def test_an_exception_from_raised_to_resolved(
+    integration: str,
+    cloud: Cloud,
+    environment: Any,
+    context: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    environment(EXCEPTIONS_TABLE=cloud.table("ExceptionsTable"))
+    answers: list[dict[str, Any]] = []
+    states = aws.client("stepfunctions")
+    monkeypatch.setattr(states, "send_task_success", lambda **answer: answers.append(answer))
+
+    raised = module("exceptions/raise_exception").handler(
+        sample("exceptions/raise_exception"), context
+    )
+    listed = module("exceptions/list_exceptions").handler({"team": raised["team"]}, context)
+    decision = {"action": "retry", "by": "ana", "reason": "corrected"}
+    resolved = module("exceptions/resolve_exception").handler(
+        {"id": raised["id"], "decision": decision}, context
+    )
+
+    assert [e["id"] for e in listed["exceptions"]] == [raised["id"]]
+    assert resolved["status"] == "resolved"
+    [answer] = answers
+    assert answer["taskToken"] == sample("exceptions/raise_exception")["token"]
+    assert json.loads(answer["output"])["remediation"]["action"] == "retry"
+    assert heard(integration) == ["exception.raised", "exception.resolved"]
+
+
+def test_a_decision_that_nobody_heard_is_not_told_as_resolved(
+    integration: str,
+    cloud: Cloud,
+    environment: Any,
+    context: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While it was decided, the run stopped waiting and raised the exception again."""
+    environment(EXCEPTIONS_TABLE=cloud.table("ExceptionsTable"))
+    command = sample("exceptions/raise_exception")
+    raise_exception = module("exceptions/raise_exception").handler
+    raised = raise_exception(command, context)
+    states = aws.client("stepfunctions")
+
+    def too_late(**answer: Any) -> None:
+        raise_exception(command | {"token": "another", "escalations": 1}, context)
+        raise states.exceptions.TaskTimedOut({"Error": {}}, "SendTaskSuccess")
+
+    monkeypatch.setattr(states, "send_task_success", too_late)
+    decision = {"action": "retry", "by": "ana", "reason": "corrected"}
+
+    answer = module("exceptions/resolve_exception").handler(
+        {"id": raised["id"], "decision": decision}, context
+    )
+
+    assert answer["status"] == "open"
+    assert heard(integration) == ["exception.raised", "exception.escalated"]
+    assert Exceptions.load().get(raised["id"]).status == "open"
