@@ -22,7 +22,7 @@ from interlock.events import Event
 from interlock.remediation import exception_id
 from interlock.rules import account_hierarchy, order_validation
 
-from local.project import ROOT
+from local.paths import ROOT
 from local.sandboxes.salesforce import salesforce_sandbox
 from local.sandboxes.salesforce_oauth import Authorization
 from local.sandboxes.salesforce_seed import (

@@ -14,7 +14,8 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).parents[1]
+from local.paths import ROOT
+
 DEFINITIONS = ROOT / "statemachines"
 
 RECOVERY = ("StepFailed", "BackOff", "AwaitRemediation", "Resume")

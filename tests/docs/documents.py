@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from local.project import ROOT
+from local.paths import ROOT
 
 _FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"`([^`\n]+)`")

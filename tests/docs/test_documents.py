@@ -15,7 +15,8 @@ import click
 import pytest
 
 from local.cli.main import interlock
-from local.project import ROOT, functions, template
+from local.paths import ROOT
+from local.project import functions, template
 from tests.docs.documents import Document, documents, read
 
 EVERY_DOCUMENT = pytest.mark.parametrize("document", documents(), ids=str)

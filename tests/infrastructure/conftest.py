@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from local.cloud.template import load
-from local.project import ROOT, functions
+from local.paths import ROOT
+from local.project import functions
 from local.workflows import DEFINITIONS, Workflow
 from tests.infrastructure.stack import Stack
 

@@ -20,7 +20,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from local.project import ROOT, template
+from local.paths import ROOT
+from local.project import template
 
 # Part of Lambda's own Python runtime, so no layer carries them.
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html

@@ -14,7 +14,8 @@ from interlock.events import Event
 from interlock.settings import Settings
 
 from local import samples
-from local.project import ROOT, Function, functions
+from local.paths import ROOT
+from local.project import Function, functions
 from local.sandboxes.salesforce_store import ORGANIZATION_ID
 from tests.infrastructure import handlers, reached
 from tests.infrastructure.stack import Stack

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from local.project import ROOT, functions
+from local.paths import ROOT
+from local.project import functions
 
 BINARIES = Path(sys.executable).parent
 # What the layers' makefiles and SAM call, besides Python.
