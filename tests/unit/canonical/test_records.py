@@ -183,6 +183,34 @@ def test_what_is_no_quantity(quantity: str) -> None:
         Line.model_validate(samples.line().model_dump() | {"quantity": quantity})
 
 
+@pytest.mark.parametrize("quantity", ["60", "60.000", "6E+1", "6e1", 60])
+def test_a_quantity_has_one_spelling(quantity: str | int) -> None:
+    line = Line.model_validate(samples.line().model_dump() | {"quantity": quantity})
+
+    assert line.model_dump(mode="json")["quantity"] == "60"
+
+
+@pytest.mark.parametrize(
+    ("decimals", "quantity", "price", "sent"),
+    [
+        (4, "25", "84.9915", "84.9915"),
+        (2, "25", "84.9915", None),  # 84.99 makes 2,124.75, and agreed are 2,124.79
+        (2, "1", "84.9915", "84.99"),
+        (4, "1", "94.905", "94.9100"),
+        (4, "3", "94.905", "94.9067"),
+        (0, "2", "84.50", None),
+    ],
+)
+def test_a_price_for_a_system_comes_to_the_amount(
+    decimals: int, quantity: str, price: str, sent: str | None
+) -> None:
+    line = samples.line(quantity=quantity, price=price)
+
+    found = line.price_in(decimals, Decimal("0.01"))
+
+    assert found == (None if sent is None else Decimal(sent))
+
+
 def test_a_subscription_is_for_the_recurring_lines_alone() -> None:
     order = samples.order()
 

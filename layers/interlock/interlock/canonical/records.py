@@ -7,13 +7,22 @@ from decimal import Decimal, localcontext
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from interlock.canonical.base import Canonical, Record, RecordId, Text, Timestamp
 from interlock.canonical.money import EXACTLY, Currency, Money, UnitPrice
 
+
+def _spelled_once(number: Decimal) -> Decimal:
+    """60, 60.0 and 6E+1 are one number and have one fingerprint."""
+    return Decimal(f"{number.normalize():f}")
+
+
 Sku = Annotated[str, StringConstraints(min_length=1, max_length=64)]
-Quantity = Annotated[Decimal, Field(gt=0, max_digits=18, decimal_places=6)]
+Quantity = Annotated[
+    Decimal, Field(gt=0, max_digits=18, decimal_places=6), AfterValidator(_spelled_once)
+]
+Percent = Annotated[Decimal, AfterValidator(_spelled_once)]
 Days = Annotated[int, Field(ge=0)]
 
 
@@ -83,7 +92,7 @@ class Split(Canonical):
     """A seller's share of an opportunity: commission only, it never multiplies the order."""
 
     owner: str
-    percent: Decimal
+    percent: Percent
 
 
 class Opportunity(Record):

@@ -196,7 +196,7 @@ def _line(number: int, row: Row, currency: str) -> Row:
         "sku": product.get("ProductCode"),
         "description": row["Description"] or product.get("Name") or "",
         "kind": _KINDS.get(charge_type, charge_type),
-        "quantity": _plain(row["Quantity"]),
+        "quantity": row["Quantity"],
         "unit_price": {"amount": _net_unit_price(row), "currency": currency},
         "amount": {"amount": _rounded(row["TotalPrice"], currency), "currency": currency},
     }
@@ -236,7 +236,7 @@ def _rounded(amount: Decimal | None, currency: str) -> Decimal | None:
 
 
 def _split(row: Row) -> Row:
-    return {"owner": row["SplitOwner"]["Email"], "percent": _plain(row["SplitPercentage"])}
+    return {"owner": row["SplitOwner"]["Email"], "percent": row["SplitPercentage"]}
 
 
 def _account(row: Row, connection: Connection) -> Row:
@@ -275,11 +275,6 @@ def _domain(website: str | None) -> str | None:
     except ValueError:
         return None
     return host.removeprefix("www.") if host else None
-
-
-def _plain(number: Decimal | None) -> Decimal | None:
-    """One spelling per number, so that 25.0 and 25 have the same fingerprint."""
-    return None if number is None else Decimal(f"{Decimal(number).normalize():f}")
 
 
 def _problem(detail: Any, accounts: list[Row]) -> str:

@@ -314,7 +314,7 @@ def _line(line: dict[str, Any], currency: str) -> Line:
         sku=line["product"]["code"],
         description=line["description"] or "",
         kind=LineKind((line["note"] or "").partition(":")[0].lower()),
-        quantity=Decimal(line["quantity"]).normalize(),
+        quantity=line["quantity"],
         unit_price=UnitPrice.of(line["unit_price"], currency),
         amount=Money.of(line["amount"], currency),
     )
