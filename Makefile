@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help demo test test-slow lint pictures clean
+.PHONY: help demo test test-slow lint generate clean
 
 help:
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,8 +24,9 @@ lint: .venv/test ## style, and the direction of dependencies
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
-pictures: .venv/local ## draw the state machines again, after a change of a definition
+generate: .venv/local ## write the pictures and the sample events again, after a change
 	$(BIN)/python -m local.pictures
+	$(BIN)/python -m local.samples
 
 clean: ## forget the environment, what was built, and the ERP's database
 	rm -rf .venv .aws-sam .interlock
