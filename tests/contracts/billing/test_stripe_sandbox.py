@@ -138,6 +138,7 @@ class TestParameters:
             ({"currency": "eur"}, "phases[0][items]"),
             ({"product": "NO-SUCH"}, "phases[0][items][1][price_data][product]"),
             ({"unit_amount": "1.5"}, "phases[0][items][1][price_data][unit_amount]"),
+            ({"unit_amount_decimal": "1.5"}, "phases[0][items][1][price_data][unit_amount]"),
         ],
     )
     def test_refused_inside_an_item(
@@ -179,6 +180,20 @@ class TestParameters:
         wanted["phases"][0]["items"][0]["price_data"].update(currency=currency, unit_amount=amount)
 
         with pytest.raises(official.InvalidRequestError, match="divisible"):
+            client.v1.subscription_schedules.create(wanted)
+
+    @pytest.mark.parametrize("amount", ["0.0000000000001", "-1", "NaN", "1,5"])
+    def test_decimal_amounts_that_are_none(
+        self, client: official.StripeClient, customer: str, amount: str
+    ) -> None:
+        wanted = schedule(customer)
+        price = wanted["phases"][0]["items"][0]["price_data"]
+        del price["unit_amount"]
+        with pytest.raises(official.InvalidRequestError, match="exactly one"):
+            client.v1.subscription_schedules.create(wanted)
+
+        price["unit_amount_decimal"] = amount
+        with pytest.raises(official.InvalidRequestError, match="Invalid decimal"):
             client.v1.subscription_schedules.create(wanted)
 
 
