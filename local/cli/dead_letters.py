@@ -10,15 +10,24 @@ from typing import Any
 
 import click
 from boto3.dynamodb.conditions import Key
+from rich.console import Console
 
-from local.cli.output import console, duration, json_option, print_json, section, shortened, table
+from local.cli.output import (
+    console,
+    duration,
+    facts,
+    json_option,
+    print_json,
+    section,
+    shortened,
+    table,
+)
 from local.cli.target import Target, pass_target
 
 # A message that was read is hidden from other readers for so long at most, should we crash.
 HIDDEN_SECONDS = 60
 BATCH = 10
 PREVIEW_LENGTH = 120
-EVENT_WIDTH = 36  # of EventBridge's ids
 
 
 @click.command("dead-letters")
@@ -182,13 +191,10 @@ def _print(
     letters: list[dict[str, Any]], repeated: list[dict[str, Any]], *, with_body: bool
 ) -> None:
     out = console()
-    if letters:
-        section(out, "Dead letters", _letters_table(letters))
-    else:
+    if not letters:
         out.print("There are no dead letters.")
-    for letter in letters if with_body else []:
-        out.print(f"\n{letter['queue']} {letter['message_id']}", style="bold")
-        out.print(letter["body"], soft_wrap=True)
+    for letter in letters:
+        _print_letter(out, letter, with_body=with_body)
     if repeated:
         printed = table("Delivery", "Repetitions", right=["Repetitions"])
         for each in repeated:
@@ -196,15 +202,11 @@ def _print(
         section(out, "Repeated deliveries: nothing was done for these again", printed)
 
 
-def _letters_table(letters: list[dict[str, Any]]) -> Any:
-    printed = table("Queue", "Age", "Reason", "Event", right=["Age"], whole=["Queue", "Age"])
-    printed.columns[3].min_width = EVENT_WIDTH
-    now = datetime.now(UTC)
-    for letter in letters:
-        printed.add_row(
-            letter["queue"],
-            duration((now - letter["sent"]).total_seconds()),
-            letter["reason"],
-            letter["event"],
-        )
-    return printed
+def _print_letter(out: Console, letter: dict[str, Any], *, with_body: bool) -> None:
+    age = duration((datetime.now(UTC) - letter["sent"]).total_seconds())
+    told = facts()
+    told.add_row("event", letter["event"])
+    told.add_row("reason", letter["reason"])
+    section(out, f"{letter['queue']}, {age} ago", told)
+    if with_body:
+        out.print(letter["body"], soft_wrap=True)

@@ -52,7 +52,7 @@ def advice(error: Exception) -> str:
             return "no AWS region was found: set AWS_REGION, or one in the profile"
         case boto.ProfileNotFound():
             return f"{error}: see `aws configure list-profiles`"
-        case boto.SSOError() | boto.CredentialRetrievalError():
+        case boto.SSOError() | boto.TokenRetrievalError() | boto.CredentialRetrievalError():
             return f"the AWS login is over: log in again ({_one_line(error)})"
         case boto.ConnectionError() | boto.HTTPClientError():
             return f"{_one_line(error)}: is it running? AWS_ENDPOINT_URL and AWS_REGION say where"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from interlock.events import Event
@@ -24,6 +25,22 @@ class FunctionFailed(Exception):
         super().__init__(f"{name}: {message}")
         self.name = name
         self.message = message
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A message that was set aside, and why."""
+
+    body: str
+    code: str
+    reason: str
+
+    @classmethod
+    def of(cls, message: dict[str, Any]) -> DeadLetter:
+        """From a message with its attributes."""
+        attributes = message["MessageAttributes"]
+        code, reason = (attributes[f"ERROR_{n}"]["StringValue"] for n in ("CODE", "MESSAGE"))
+        return cls(message["Body"], code, reason)
 
 
 class Workflow:
@@ -84,6 +101,33 @@ class Workflow:
         if "FunctionError" in answer:
             raise FunctionFailed(content["errorType"], content["errorMessage"])
         return content
+
+    def send(self, queue_url: str, *bodies: str) -> None:
+        """Put messages into a queue, together."""
+        entries = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(bodies)]
+        self.cloud.client("sqs").send_message_batch(QueueUrl=queue_url, Entries=entries)
+
+    def send_to_inbox(self, *bodies: str) -> None:
+        """Put messages into Salesforce's inbox, as its bus does."""
+        self.send(self.cloud.resources["SalesforceInbox"], *bodies)
+
+    def take_dead_letters(self, queue: str) -> list[DeadLetter]:
+        """What was set aside; it is deleted there."""
+        sqs, url = self.cloud.client("sqs"), self.cloud.resources[queue]
+        received = sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+        )
+        for message in received.get("Messages", []):
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return [DeadLetter.of(message) for message in received.get("Messages", [])]
+
+    def repetitions(self, event: dict[str, Any]) -> int:
+        """How often a delivery came again, as the table of deliveries counts it."""
+        header = event["detail"]["payload"]["ChangeEventHeader"]
+        key = f"{header['transactionKey']}-{header['sequenceNumber']}"
+        rows = [row for row in self.rows("DeliveriesTable") if key in row["data"]["S"]]
+        [row] = rows
+        return int(row.get("repetitions", {"N": "0"})["N"])
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """Every row of a table of the stack, in DynamoDB's own types."""
@@ -209,6 +253,17 @@ class Run:
             lambda: self.status and self.states[-1:] == ["BackOff"] and step in self.states,
             jump=False,
         )
+
+    def effects(self) -> list[str]:
+        """The keys of the writes that the run has begun."""
+        rows = self._cloud.client("dynamodb").query(
+            TableName=self._cloud.resources["EffectsTable"],
+            IndexName="by_transaction",
+            KeyConditionExpression="#t = :t",
+            ExpressionAttributeNames={"#t": "transaction"},
+            ExpressionAttributeValues={":t": {"S": self.name}},
+        )["Items"]
+        return [row["effect"]["S"] for row in rows]
 
     def exceptions(self, status: str) -> list[BusinessException]:
         """The run's exceptions with a status."""

@@ -132,6 +132,42 @@ class Crm:
         line = self.lines(deal)[number - 1]
         self._organization.update("OpportunityLineItem", line["Id"], fields)
 
+    def enter_product(self, code: str) -> str:
+        """Someone enters a product: its id."""
+        fields = {"ProductCode": code, "Name": code, "IsActive": True}
+        return self._organization.insert("Product2", fields | {"Charge_Type__c": "Recurring"})
+
+    def add_line(self, deal: str, product: str, *, price: int) -> str:
+        """A seller adds one of a product: the line item's id."""
+        fields = {"OpportunityId": deal, "Product2Id": product, "Quantity": 1, "UnitPrice": price}
+        return self._organization.insert("OpportunityLineItem", fields)
+
+    def delete_line(self, line: str) -> None:
+        """A seller removes a line item."""
+        self._organization.delete("OpportunityLineItem", line)
+
+    def overwrite_amount(self, deal: str, amount: Decimal) -> None:
+        """What no user can do while there are line items: a defect in the CRM's own data."""
+        self.opportunity(deal)["Amount"] = amount
+
+    def set_split(self, deal: str, percent: int) -> str:
+        """A seller changes the first share of the revenue: its id."""
+        split = self._organization.matching("OpportunitySplit", "OpportunityId", deal)[0]
+        self.change_split(split["Id"], percent)
+        return split["Id"]
+
+    def change_split(self, split: str, percent: int) -> None:
+        """A seller changes a share of the revenue."""
+        self._organization.update("OpportunitySplit", split, {"SplitPercentage": percent})
+
+    def clear_address(self, account: str) -> dict[str, Any]:
+        """Someone empties the billing address: the fields that it had."""
+        row = self._organization.get("Account", account)
+        parts = ("Street", "City", "State", "StateCode", "PostalCode", "Country", "CountryCode")
+        kept = {f"Billing{part}": row[f"Billing{part}"] for part in parts}
+        self.change_account(account, **dict.fromkeys(kept))
+        return kept
+
     def delete(self, deal: str) -> None:
         """A seller deletes the deal."""
         self._organization.delete("Opportunity", deal)
@@ -184,6 +220,10 @@ class Erp:
         coded = [["code", "=", f"salesforce:{account}"]] if account else []
         return self._rest.search("party.party", [EVERY, *coded], PARTY_FIELDS)
 
+    def customer(self, customer: str) -> dict[str, Any]:
+        """One customer by its id there."""
+        return self._rest.read("party.party", customer, PARTY_FIELDS)
+
     def parents(self, account: str) -> list[str]:
         """The codes of a customer's parents."""
         domain = [["from_.code", "=", f"salesforce:{account}"], ["type.name", "=", "Parent"]]
@@ -192,9 +232,9 @@ class Erp:
 
     # What people do there by hand
 
-    def enter_customer(self, name: str, *, tax_id: str = "", website: str = "") -> str:
-        """Finance enters a customer: its id there."""
-        identifiers = [{"type": None, "code": tax_id}] if tax_id else []
+    def enter_customer(self, name: str, *, vat: str = "", website: str = "") -> str:
+        """Finance enters a customer, perhaps with a European VAT number: its id there."""
+        identifiers = [{"type": "eu_vat", "code": vat}] if vat else []
         contacts = [{"type": "website", "value": website}] if website else []
         values = {
             "name": name,
