@@ -30,7 +30,7 @@ from local.environment import STACK, LocalEnvironment
 from local.sandboxes.salesforce_seed import EUR_DEAL, JPY_DEAL, USD_DEAL, DealSample, close_won
 
 DEALS = {"usd": USD_DEAL, "eur": EUR_DEAL, "jpy": JPY_DEAL}
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.2
 EVENT_SECONDS = 30.0
 RUN_SECONDS = 180.0
 TIMELINE_SECONDS = 15.0

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from click.testing import CliRunner, Result
 from interlock.canonical import Order
@@ -93,16 +92,20 @@ class Interlock:
 
     def until_exception(self, run: str) -> str:
         """The id of the exception that a run waits with."""
-        found: list[dict[str, Any]] = []
+        cloud = self.environment.cloud
+        exceptions = {"TableName": cloud.resources["ExceptionsTable"]}
 
-        def waits() -> bool:
-            every = self.json("exceptions", "--json")
-            found[:] = [each for each in every if each["correlation_id"] == run]
-            return bool(found)
+        def open_ones() -> list[str]:
+            rows = cloud.client("dynamodb").scan(**exceptions)["Items"]
+            return [
+                row["id"]["S"]
+                for row in rows
+                if row["correlation_id"]["S"] == run and row["status"]["S"] == "open"
+            ]
 
         # Without jumps of time: a day later the exception would be overdue.
-        self.environment.cloud.run_until(waits, timeout=SECONDS, jump=False)
-        return found[0]["id"]
+        cloud.run_until(open_ones, timeout=SECONDS, jump=False)
+        return open_ones()[0]
 
     def _executions(self) -> list[dict[str, Any]]:
         cloud = self.environment.cloud
@@ -122,8 +125,17 @@ def local_environment() -> Iterator[LocalEnvironment]:
         yield environment
 
 
+@pytest.fixture(scope="session")
+def session() -> boto3.Session:
+    return boto3.Session("test", "test", region_name=REGION)
+
+
 @pytest.fixture
-def cli(local_environment: LocalEnvironment, monkeypatch: pytest.MonkeyPatch) -> Interlock:
+def cli(
+    local_environment: LocalEnvironment,
+    session: boto3.Session,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Interlock:
     for name, value in {
         "AWS_ENDPOINT_URL": local_environment.cloud.url,
         "AWS_REGION": REGION,
@@ -132,6 +144,8 @@ def cli(local_environment: LocalEnvironment, monkeypatch: pytest.MonkeyPatch) ->
         "INTERLOCK_STACK": STACK,
     }.items():
         monkeypatch.setenv(name, value)
+    # One for all commands: boto3 reads the description of each service once in a session.
+    monkeypatch.setattr("local.cli.target.boto3.Session", lambda *_, **__: session)
     return Interlock(local_environment)
 
 
@@ -146,18 +160,3 @@ def away_from_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("INTERLOCK_LOCAL", str(tmp_path / "local.json"))
     return tmp_path / "local.json"
-
-
-def start(*arguments: str, file: Path, program: str = "local.cli.main:interlock") -> Any:
-    """A process of the command line, as a terminal starts it; `file` is the local cloud's."""
-    module, command = program.split(":")
-    call = f"from {module} import {command}; {command}(prog_name='interlock')"
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "INTERLOCK_"))}
-    return subprocess.Popen(
-        [sys.executable, "-c", call, *arguments],
-        cwd=REPOSITORY,
-        env={**environment, "INTERLOCK_LOCAL": str(file)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
