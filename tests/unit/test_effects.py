@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from interlock import aws
-from interlock.effects import LEASE_SECONDS, ledger
+from interlock.effects import LEASE_SECONDS, EffectKey, ledger
 from interlock.errors import (
     AuthorityViolation,
     OutcomeUnknown,
