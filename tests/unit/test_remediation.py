@@ -197,12 +197,13 @@ def test_the_same_decision_again_is_harmless_until_it_is_heard(store: Exceptions
         store.decide(exception.id, decided("compensate"))
 
 
-def test_what_is_resolved_cannot_be_decided_again(store: Exceptions) -> None:
+def test_what_is_resolved_cannot_be_decided_otherwise(store: Exceptions) -> None:
     exception = store.raise_(failed(), FIRST)
-    store.close(*store.decide(exception.id, decided()))
+    resolved = store.close(*store.decide(exception.id, decided()))
 
     with pytest.raises(BusinessRuleViolation, match="already resolved: retry by ana"):
-        store.decide(exception.id, decided())
+        store.decide(exception.id, decided("compensate"))
+    assert store.decide(exception.id, decided()) == (resolved, FIRST)
 
 
 def test_an_action_that_the_step_does_not_allow(store: Exceptions) -> None:

@@ -31,5 +31,5 @@ def handler(command: ResolveException) -> BusinessException:
         states.send_task_success(taskToken=token, output=exception.answer())
     exception = store.close(exception, token)
     if exception.status == "resolved":
-        events.publish(news(exception, "exception.resolved", resolution.at))
+        events.publish(news(exception, "exception.resolved", exception.resolutions[-1].at))
     return exception

@@ -232,7 +232,7 @@ class Exceptions:
         """
         exception, token = self._read(id)
         last = exception.resolutions[-1].decision if exception.resolutions else None
-        if exception.status == "resolving" and last == resolution.decision:
+        if exception.status != "open" and last == resolution.decision:
             return exception, token
         if exception.status != "open":
             raise BusinessRuleViolation(
