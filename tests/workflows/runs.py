@@ -141,6 +141,16 @@ class Workflow:
         )
         return [Run(self, execution["name"]) for execution in listed["executions"]]
 
+    def runs_of(self, deal: str) -> list[str]:
+        """The names of every run there was for a deal."""
+        pages = (
+            self.cloud.client("stepfunctions")
+            .get_paginator("list_executions")
+            .paginate(stateMachineArn=self.cloud.resources["LeadToOrder"])
+        )
+        names = [execution["name"] for page in pages for execution in page["executions"]]
+        return [name for name in names if name.startswith(f"{deal}-")]
+
     def settle(self, *, jump: bool = True) -> None:
         """Until no queue holds a message that is to be handled."""
         urls = [
@@ -248,11 +258,9 @@ class Run:
         self._cloud.run_until(condition, SECONDS, jump=jump)
 
     def wait_for_back_off(self, step: str) -> None:
-        """Until the run waits before it tries a failed step again."""
-        self._wait_in_peace(
-            lambda: self.status and self.states[-1:] == ["BackOff"] and step in self.states,
-            jump=False,
-        )
+        """Until the run waits before it tries a failed step again; time does not jump on."""
+        self._wait_in_peace(lambda: self.status and self._backs_off, jump=False)
+        assert step in self.states
 
     def effects(self) -> list[str]:
         """The keys of the writes that the run has begun."""
@@ -308,6 +316,16 @@ class Run:
         """Look only while nothing works: looking takes time from what does."""
         quiet = self._cloud.clock.is_quiet
         self._cloud.run_until(lambda: quiet() and condition(), SECONDS, jump=jump)
+
+    @property
+    def _backs_off(self) -> bool:
+        """The last thing, but for what remains to be told of a Map's other iterations."""
+        latest = self._states.get_execution_history(
+            executionArn=self.arn, reverseOrder=True, maxResults=8
+        )["events"]
+        entered = [event.get("stateEnteredEventDetails", {}).get("name") for event in latest]
+        left = [event.get("stateExitedEventDetails", {}).get("name") for event in latest]
+        return "BackOff" in entered and "BackOff" not in left
 
     def _history(self) -> list[dict[str, Any]]:
         pages = self._states.get_paginator("get_execution_history").paginate(executionArn=self.arn)

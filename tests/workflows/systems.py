@@ -244,6 +244,12 @@ class Erp:
         }
         return str(self._rest.create("party.party", values, ["id"], record=name)["id"])
 
+    def enter_order(self, order: Order, customer: str) -> str:
+        """Finance enters an order: its id there."""
+        entered = self._tryton.create_order(order, customer_remote_id=customer)
+        assert entered.remote_id
+        return entered.remote_id
+
     def set_active(self, customer: str, active: bool) -> None:
         """Finance (de)activates a customer."""
         self._rest.write("party.party", customer, {"active": active}, ["id"])

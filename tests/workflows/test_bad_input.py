@@ -235,7 +235,7 @@ def no_billing_address(stage: Stage) -> Spoiled:
         (unmapped_product, "line 4: product TRAINING-"),
         (
             amounts_that_do_not_add_up,
-            "the lines add up to 57,400.00 EUR, the opportunity says 57,401.00 EUR",
+            "57,400.00 EUR, the opportunity says 57,401.00 EUR",
         ),
         (wrong_subsidiary, "choose the subsidiary that sells in EUR"),
         (unknown_subsidiary, "the selling subsidiary (TESSALINE-FR) is not in the ERP: choose"),

@@ -103,7 +103,7 @@ CANCELLING = {
     "CancelSubscription": ("stripe", "POST", "/cancel$"),
     "RemoveBillingCustomer": ("stripe", "DELETE", "/v1/customers/"),
     "CloseErpProject": ("erp_proxy", "PUT", "/project.work/"),
-    "CancelErpOrder": ("erp_proxy", "POST", "/cancel$"),
+    "CancelErpOrder": ("erp_proxy", "POST", "/draft$"),
     "DeactivateErpCustomer": ("erp_proxy", "PUT", "/party.party/"),
 }
 # Who has a live subscription or order cannot be removed: that is not the platform's to repair.

@@ -107,16 +107,17 @@ def test_failure_for_a_while(
 
 
 @pytest.mark.parametrize(
-    ("function", "sandbox", "path"),
+    ("step", "function", "sandbox", "path"),
     [
-        ("ValidateOrderFunction", None, None),
-        ("CreateOrderFunction", "erp_proxy", "/confirm$"),
+        ("ValidateOrder", "ValidateOrderFunction", None, None),
+        ("CreateErpOrder", "CreateOrderFunction", "erp_proxy", "/confirm$"),
     ],
 )
 def test_function_killed_by_its_time_limit(
     workflow: Workflow,
     won: Callable[..., Run],
     systems: Systems,
+    step: str,
     function: str,
     sandbox: str | None,
     path: str | None,
@@ -130,7 +131,7 @@ def test_function_killed_by_its_time_limit(
     deployed.timeout = 1.0 if sandbox else 0.0
     try:
         run = won(EUR_DEAL)
-        run.wait_until(lambda: run.status and "BackOff" in run.states, jump=False)
+        run.wait_for_back_off(step)
     finally:
         deployed.timeout = limit
     run.wait_for_end()
