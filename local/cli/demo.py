@@ -55,7 +55,7 @@ def demo(deal: str) -> None:
         problems = [problem for each in deals for problem in show(out, local, target, each)]
     out.print(f"Everything in {duration(time.monotonic() - began)}.", style="dim")
     if problems:
-        raise Failure(f"{len(problems)} things are missing or wrong, see above")
+        raise Failure(f"missing or wrong, see above: {len(problems)}")
 
 
 def show(out: Console, local: LocalEnvironment, target: Target, deal: DealSample) -> list[str]:
@@ -71,7 +71,8 @@ def show(out: Console, local: LocalEnvironment, target: Target, deal: DealSample
         events = _timeline(target, run["name"])
         read_back.check_timeline(events)
     except Failure as failure:
-        progress.line(failure.message, mark="failed")
+        progress.stop()
+        _conclude(out, [failure.message])
         return [failure.message]
     finally:
         progress.stop()
@@ -79,7 +80,7 @@ def show(out: Console, local: LocalEnvironment, target: Target, deal: DealSample
         out, "What came of it, read back from each system", _records_table(visits, read_back.found)
     )
     section(out, "Business timeline", timeline_table(events))
-    _conclude(out, read_back)
+    _conclude(out, read_back.problems, len(read_back.found))
     return read_back.problems
 
 
@@ -148,10 +149,8 @@ def _run(out: Console, progress: Progress, target: Target, run: dict[str, Any]) 
 
 
 def _tell(progress: Progress, visit: Visit) -> None:
-    error = visit.error
-    detail = f"{error.name}: {error.message}" if error else ""
-    mark = "failed" if error else "ok"
-    progress.line(_name(visit), visit.seconds(datetime.now(UTC)), mark=mark, detail=detail)
+    failed = visit.error.name if visit.error else None
+    progress.line(_name(visit), visit.seconds(datetime.now(UTC)), failed=failed)
 
 
 def _name(visit: Visit) -> str:
@@ -230,10 +229,9 @@ def _amounts(amounts: dict[str, Money]) -> Table:
     return printed
 
 
-def _conclude(out: Console, read_back: ReadBack) -> None:
+def _conclude(out: Console, problems: list[str], count: int = 0) -> None:
     out.print()
-    if not read_back.problems:
-        count = len(read_back.found)
-        out.print(f"✓ All {count} records are there, once, as agreed.", style="bold green")
-    for problem in read_back.problems:
+    for problem in problems:
         out.print(f"✗ {problem}", style="red")
+    if not problems:
+        out.print(f"✓ All {count} records are there, once, as agreed.", style="bold green")

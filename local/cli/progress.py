@@ -15,7 +15,6 @@ from rich.text import Text
 
 from local.cli.output import duration
 
-MARKS = {"ok": ("✓", "green"), "failed": ("✗", "red"), "note": ("·", "dim")}
 NAME_WIDTH = 64
 SECONDS_WIDTH = 9
 
@@ -44,19 +43,17 @@ class Progress:
         if self._name:
             self.line(self._name, time.monotonic() - self._began)
 
-    def line(
-        self, name: str, seconds: float | None = None, *, mark: str = "ok", detail: str = ""
-    ) -> None:
-        """Print that something is done, how long it took, and what is to be said about it."""
+    def line(self, name: str, seconds: float, *, failed: str | None = None) -> None:
+        """Print that something is done and how long it took, or with what it failed."""
         self.stop()
-        symbol, style = MARKS[mark]
+        symbol, style = ("✗", "red") if failed else ("✓", "green")
         self._console.print(
             Text.assemble(
                 "  ",
                 (symbol, style),
                 f" {name:<{NAME_WIDTH}}",
                 (f"{duration(seconds):>{SECONDS_WIDTH}}", "cyan"),
-                (f"  {detail}" if detail else "", style),
+                (f"  {failed}" if failed else "", style),
             ),
             soft_wrap=True,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -42,6 +43,7 @@ def up(port: int, logs: bool) -> None:
             f"a local cloud is already running at {other.endpoint} (process {other.pid}): end it"
             " first, or name another file in INTERLOCK_LOCAL"
         )
+    _require_free(port)
     printer = LogPrinter(console()) if logs else None
     try:
         with _ended_by_sigterm(), environment(console(), port=port, on_log=printer) as local:
@@ -61,6 +63,15 @@ def win_deals(local: LocalEnvironment) -> None:
     for deal in DEALS:
         close_won(local.organization, deal.record_id)
     local.organization.on_change = publish
+
+
+def _require_free(port: int) -> None:
+    """Raises Failure for a port that something listens on."""
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
+        reason = os.strerror(error.errno)
+        raise Failure(f"port {port} cannot be used ({reason}): choose another") from None
 
 
 @contextmanager

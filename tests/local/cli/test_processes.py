@@ -98,8 +98,9 @@ def test_a_demo_that_goes_wrong_says_what(start: Start):
     output, errors = process.communicate(timeout=SECONDS)
     assert process.returncode == 1
     assert "✗ ValidateOrder" in output
-    assert "ValidateOrder waits for RevOps" in output
-    assert "product PLATFORM-ANNUAL is not in the billing catalogue" in output
+    told = " ".join(output.split())
+    assert "✗ ValidateOrder waits for RevOps: BusinessRuleViolation" in told
+    assert "product PLATFORM-ANNUAL is not in the billing catalogue" in told
     assert errors.startswith("Error: ")
     assert "Traceback" not in errors
 
@@ -127,11 +128,6 @@ def test_up_serves_the_other_commands_until_it_is_told_to_end(start: Start, tmp_
     [run] = json.loads(output("runs", "--json"))
     # The deal was won before, silently: the event has something to point at.
     assert run["state"] == "OrderAccepted"
-
-    second = start("up")
-    _, errors = second.communicate(timeout=SECONDS)
-    assert second.returncode == 1
-    assert f"already running at {state['endpoint']}" in errors
 
     up.send_signal(signal.SIGTERM)
     told, errors = up.communicate(timeout=SECONDS)

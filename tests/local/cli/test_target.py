@@ -132,6 +132,17 @@ def test_a_login_that_is_over():
     assert "log in again" in advice(boto.TokenRetrievalError(provider="sso", error_msg="expired"))
 
 
+def test_up_refuses_a_second_cloud_and_a_port_in_use(run: Away, listening: str):
+    with state(listening).published():
+        result = run("up")
+    assert result.exit_code == 1
+    assert f"already running at {listening} (process 4242)" in result.stderr
+
+    result = run("up", "--port", listening.rpartition(":")[2])
+    assert result.exit_code == 1
+    assert "cannot be used (Address already in use): choose another" in result.stderr
+
+
 def test_help_lists_every_command(run: Away):
     told = run("--help").stdout
     commands = ["demo", "up", "send", "runs", "invoke", "exceptions", "resolve", "dead-letters"]
