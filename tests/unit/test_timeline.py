@@ -42,3 +42,14 @@ def test_a_long_timeline_is_told_whole(cloud: Cloud) -> None:
         timeline.record(event(data={"text": "x" * 100_000}, id=f"event-{number:02}"))
 
     assert len(timeline.of("T1")) == 12
+
+
+def test_an_event_that_was_told_at_two_times_is_there_once(cloud: Cloud) -> None:
+    """A step that ran again tells the same event, with the time at which it ran again."""
+    timeline = Timeline(cloud.table("TimelineTable"), aws.dynamodb())
+    first = event()
+
+    timeline.record(first)
+    timeline.record(first.model_copy(update={"occurred_at": first.occurred_at + timedelta(1)}))
+
+    assert timeline.of("T1") == (first,)

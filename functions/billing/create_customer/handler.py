@@ -2,6 +2,7 @@
 
 from interlock import connections
 from interlock.canonical import Account, Command, Customer, LineKind, Order
+from interlock.crossref import CrossReferences, reference
 from interlock.effects import Effect, EffectKey, ledger
 from interlock.handler import operation
 
@@ -15,12 +16,15 @@ class CreateCustomer(Command):
 
 @operation
 def handler(command: CreateCustomer) -> Customer | None:
-    """The customer there, None for an order without recurring lines: billing never hears of it."""
-    billing, account = connections.billing(), command.account
+    """The customer there, as it is if it is one already; None without recurring lines."""
+    billing, system, account = connections.billing(), connections.current().name, command.account
     if not command.order.lines_of(LineKind.RECURRING):
         return None
+    known = CrossReferences.load().get(reference("customer", account.id), system)
+    if known and not command.link_for(account.id):
+        return billing.get_customer(known)
     effect = Effect(
-        key=EffectKey(connections.current().name, "create_customer", account.id),
+        key=EffectKey(system, "create_customer", account.id),
         entity="customer",
         content=account,
         origin="crm",

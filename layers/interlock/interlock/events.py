@@ -6,9 +6,9 @@ the event's type, so that a rule selects by type alone.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from interlock import aws
 from interlock.canonical.base import Canonical, RecordId, Text, Timestamp
@@ -24,9 +24,10 @@ class Event(Canonical):
     """A versioned canonical event.
 
     `id` is deterministic: the same fact told twice has the same id. `source` is the system that
-    told us, `subject` the canonical id of the record it is about, `correlation_id` the business
-    transaction, `causation_id` the id of the event that caused this one, `origin` whose change it
-    was (ours, when it is the echo of our own write).
+    told us, `subject` the canonical id of the record it is about, `causation_id` the id of the
+    event that caused this one, `origin` whose change it was (ours, when it is the echo of our own
+    write). `correlation_id` is the business transaction; it names the execution, and so has the
+    form of such a name.
     """
 
     id: Text
@@ -42,7 +43,7 @@ class Event(Canonical):
     source: Text
     subject: RecordId
     occurred_at: Timestamp
-    correlation_id: RecordId
+    correlation_id: Annotated[str, StringConstraints(pattern=r"^[\w-]{1,80}$")]
     causation_id: str | None = None
     origin: str | None = None
     data: dict[str, Any] = Field(default_factory=dict)

@@ -23,7 +23,8 @@ from interlock.errors import ContractViolation, InterlockError
 
 logger = Logger(service="interlock")
 metrics = Metrics(namespace="Interlock", service="interlock")
-tracer = Tracer(service="interlock")
+# Patching every library that is installed would double a cold start; what is patched is named.
+tracer = Tracer(service="interlock", patch_modules=("botocore",))
 
 C = TypeVar("C", bound=BaseModel)
 
@@ -44,6 +45,7 @@ def operation(function: Callable[[Any], Any]) -> Callable[[dict[str, Any], Any],
     def lambda_handler(event: Any, context: Any) -> Any:
         correlation_id = event.get("correlation_id") if isinstance(event, dict) else None
         logger.set_correlation_id(correlation_id)
+        tracer.put_annotation("correlation_id", str(correlation_id))
         logger.append_keys(function_name=context.function_name)
         try:
             command = parse(command_type, event)

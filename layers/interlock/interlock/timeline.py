@@ -42,9 +42,12 @@ class Timeline:
         )
 
     def of(self, correlation_id: str) -> tuple[Event, ...]:
-        """A transaction's events, oldest first."""
+        """A transaction's events, oldest first; one that was told twice is there once."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self.table, KeyConditionExpression=Key("correlation_id").eq(correlation_id)
         )
         rows = (row for page in pages for row in page["Items"])
-        return tuple(Event.model_validate_json(row["event"]) for row in rows)
+        first: dict[str, Event] = {}
+        for event in (Event.model_validate_json(row["event"]) for row in rows):
+            first.setdefault(event.id, event)
+        return tuple(first.values())

@@ -92,7 +92,7 @@ def test_every_write_of_a_function_is_allowed(
     area, verb_noun = name.split("/")
     connect(monkeypatch, area, Mock())
     monkeypatch.setattr(module(name), "ledger", lambda: SimpleNamespace(once=once))
-    known = SimpleNamespace(get=lambda *_: "1", require=lambda *_: "1")
+    known = SimpleNamespace(get=lambda *_: None, require=lambda *_: "1")
     monkeypatch.setattr(CrossReferences, "load", lambda: known)
     command = sample(name) | ({"matched": None} if name == "erp/create_customer" else {})
 
@@ -101,6 +101,24 @@ def test_every_write_of_a_function_is_allowed(
     [effect] = written
     assert effect.key.connection == "vendor"
     assert effect.key.operation in verb_noun
+
+
+# ---- Billing
+
+
+def test_a_billing_customer_that_is_known_stays_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, context: Any
+) -> None:
+    """Its account may have changed since its first order: that is no conflict."""
+    billing = Mock()
+    billing.get_customer.return_value = {"remote_id": "cus_1"}
+    connect(monkeypatch, "billing", billing)
+    monkeypatch.setattr(CrossReferences, "load", lambda: SimpleNamespace(get=lambda *_: "cus_1"))
+
+    found = module("billing/create_customer").handler(sample("billing/create_customer"), context)
+
+    assert found == {"remote_id": "cus_1"}
+    billing.get_customer.assert_called_once_with("cus_1")
 
 
 # ---- CRM
