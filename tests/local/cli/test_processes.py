@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Self
 from urllib.parse import urlsplit
 
 import pytest
@@ -23,35 +24,41 @@ PROGRAM = ["-c", "from local.cli.main import interlock; interlock(prog_name='int
 SABOTAGED = [str(Path(__file__).with_name("nothing_to_sell.py"))]
 SECONDS = 120
 
-Start = Callable[..., subprocess.Popen]
 
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
+class Processes:
     """Starts the command line as a terminal does; whatever still runs in the end is killed."""
-    started: list[subprocess.Popen] = []
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "INTERLOCK_"))}
-    environment = kept | {
-        "INTERLOCK_LOCAL": str(tmp_path / "local.json"),
-        "PYTHONPATH": str(REPOSITORY),
-    }
 
-    def begin(*arguments: str, program: list[str] = PROGRAM) -> subprocess.Popen:
+    def __init__(self, folder: Path) -> None:
+        self.state_file = folder / "local.json"
+        self._started: list[subprocess.Popen] = []
+
+    def start(self, *arguments: str, program: list[str] = PROGRAM) -> subprocess.Popen:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "INTERLOCK_"))}
+        ours = {"INTERLOCK_LOCAL": str(self.state_file), "PYTHONPATH": str(REPOSITORY)}
         process = subprocess.Popen(
             [sys.executable, *program, *arguments],
             cwd=REPOSITORY,
-            env=environment,
+            env=kept | ours,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        started.append(process)
+        self._started.append(process)
         return process
 
-    yield begin
-    for process in started:
-        with process:
-            process.kill()
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for process in self._started:
+            with process:
+                process.kill()
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    with Processes(tmp_path) as found:
+        yield found
 
 
 def until(predicate: Callable[[], object]) -> None:
@@ -67,10 +74,21 @@ def listens(url: str) -> bool:
         return client.connect_ex((address.hostname, address.port)) == 0
 
 
-def test_the_demo_tells_the_whole_story(start: Start):
-    process = start("demo")
-    output, errors = process.communicate(timeout=SECONDS)
-    assert (process.returncode, errors) == (0, ""), output
+@pytest.fixture(scope="module")
+def demos(tmp_path_factory: pytest.TempPathFactory) -> list[subprocess.CompletedProcess]:
+    """A demo, and one that goes wrong, at the same time."""
+    with Processes(tmp_path_factory.mktemp("demos")) as processes:
+        both = [processes.start("demo"), processes.start("demo", program=SABOTAGED)]
+        told = [each.communicate(timeout=SECONDS) for each in both]
+        return [
+            subprocess.CompletedProcess(each.args, each.returncode, *output)
+            for each, output in zip(both, told, strict=True)
+        ]
+
+
+def test_the_demo_tells_the_whole_story(demos: list[subprocess.CompletedProcess]):
+    output, errors = demos[0].stdout, demos[0].stderr
+    assert (demos[0].returncode, errors) == (0, ""), output
     assert "\x1b" not in output
     assert max(map(len, output.splitlines())) <= 100
     story = [
@@ -93,10 +111,9 @@ def test_the_demo_tells_the_whole_story(start: Start):
     assert positions == sorted(positions)
 
 
-def test_a_demo_that_goes_wrong_says_what(start: Start):
-    process = start("demo", program=SABOTAGED)
-    output, errors = process.communicate(timeout=SECONDS)
-    assert process.returncode == 1
+def test_a_demo_that_goes_wrong_says_what(demos: list[subprocess.CompletedProcess]):
+    output, errors = demos[1].stdout, demos[1].stderr
+    assert demos[1].returncode == 1
     assert "✗ ValidateOrder" in output
     told = " ".join(output.split())
     assert "✗ ValidateOrder waits for RevOps: BusinessRuleViolation" in told
@@ -105,15 +122,15 @@ def test_a_demo_that_goes_wrong_says_what(start: Start):
     assert "Traceback" not in errors
 
 
-def test_up_serves_the_other_commands_until_it_is_told_to_end(start: Start, tmp_path: Path):
-    state_file = tmp_path / "local.json"
-    up = start("up", "--logs")
+def test_up_serves_the_other_commands_until_it_is_told_to_end(processes: Processes):
+    state_file = processes.state_file
+    up = processes.start("up", "--logs")
     until(lambda: state_file.exists() or up.poll() is not None)
     state = json.loads(state_file.read_text())
     assert all(listens(url) for url in state["systems"].values())
 
     def output(*arguments: str) -> str:
-        process = start(*arguments)
+        process = processes.start(*arguments)
         told, errors = process.communicate(timeout=SECONDS)
         assert process.returncode == 0, errors
         return told
@@ -139,8 +156,8 @@ def test_up_serves_the_other_commands_until_it_is_told_to_end(start: Start, tmp_
     assert not any(listens(url) for url in state["systems"].values())
 
 
-def test_up_can_be_ended_while_it_starts(start: Start, tmp_path: Path):
-    process = start("up")
+def test_up_can_be_ended_while_it_starts(processes: Processes):
+    process = processes.start("up")
     assert process.stdout.readline() == "Starting\n"
     process.send_signal(signal.SIGINT)
     told, errors = process.communicate(timeout=SECONDS)
