@@ -180,7 +180,8 @@ def _show(run: dict[str, Any]) -> None:
     if run["exception"]:
         _show_exception(run["exception"])
     section(out, "States", _states_table(run["states"], run["started"]))
-    section(out, "Effects: what was written", _effects_table(run["effects"]))
+    written = _effects_table(run["effects"]) if run["effects"] else "nothing"
+    section(out, "Effects: what was written", written)
     section(out, "Business timeline", timeline_table(run["timeline"]))
 
 
