@@ -29,10 +29,14 @@ NEEDS: dict[str, set[Need]] = {
     "connections.erp": CONNECTION,
     "connections.billing": CONNECTION,
     "connections.support": CONNECTION,
-    "ledger": {
+    "ledger.once": {
         ("dynamodb:GetItem", "EFFECTS_TABLE"),
         ("dynamodb:PutItem", "EFFECTS_TABLE"),
         ("dynamodb:PutItem", "CROSSREF_TABLE"),
+    },
+    "ledger.undo": {
+        ("dynamodb:GetItem", "EFFECTS_TABLE"),
+        ("dynamodb:PutItem", "EFFECTS_TABLE"),
         ("dynamodb:DeleteItem", "CROSSREF_TABLE"),
     },
     "CrossReferences.get": {("dynamodb:Query", "CROSSREF_TABLE")},
