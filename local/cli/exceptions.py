@@ -64,7 +64,9 @@ def exceptions(
 @click.option("--reason", required=True, help="Why; it is kept.")
 @click.option("--to", "remote_id", metavar="REMOTE_ID", help="link: the id of the existing record.")
 @click.option(
-    "--record", metavar="CANONICAL_ID", help="link: for which record, where a step writes several."
+    "--record",
+    metavar="CANONICAL_ID",
+    help="link: which of our records it is, as the error names it.",
 )
 @click.option(
     "--edit", type=click.File(encoding="utf-8"), metavar="FILE.json",
@@ -92,13 +94,11 @@ def resolve(
     \b
     retry       run the step again, on edited records if --edit or --set is given
     skip        go on without it: someone does it by hand
-    link        the record exists already: --to names it
+    link        the record exists already: --to is its id there, --record ours
     compensate  take back what the run has written
     """
-    if (action == "link") != (remote_id is not None):
-        raise click.UsageError("link needs --to REMOTE_ID, and nothing else does")
-    if record and action != "link":
-        raise click.UsageError("--record goes with link")
+    if (remote_id is not None, record is not None) != (action == "link",) * 2:
+        raise click.UsageError("link needs --to and --record, and nothing else does")
     if (edit or assignments) and action != "retry":
         raise click.UsageError("--edit and --set go with retry")
     decision = {

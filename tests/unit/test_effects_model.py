@@ -123,7 +123,8 @@ class Ledgers(RuleBasedStateMachine):
         remote_id = live[0].remote_id if ours and live else self.by_hand
         self.linked.add(remote_id)
         self._arm(Fault.NONE, death)
-        self._write(samples.command(transaction, action="link", remote_id=remote_id), content)
+        decision = {"action": "link", "remote_id": remote_id, "record": self.key.record}
+        self._write(samples.command(transaction, **decision), content)
 
     @rule(transaction=TRANSACTIONS, fault=FAULTS, death=DEATHS)
     def undo(self, transaction: str, fault: Fault, death: Any) -> None:

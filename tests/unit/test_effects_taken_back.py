@@ -33,7 +33,7 @@ def by_hand(world: World) -> str:
 
 def link(remote_id: str, transaction: str = "T1") -> Command:
     """A team's decision to link."""
-    return samples.command(transaction, action="link", remote_id=remote_id)
+    return samples.command(transaction, action="link", remote_id=remote_id, record=KEY.record)
 
 
 def test_a_linked_record_is_recorded_and_nothing_written(world: World) -> None:

@@ -247,6 +247,8 @@ def test_of_many_decisions_at_once_one_counts(store: Exceptions) -> None:
     "wrong",
     [
         {"action": "link"},
+        {"action": "link", "remote_id": "42"},
+        {"action": "retry", "record": "salesforce:006"},
         {"action": "retry", "remote_id": "42"},
         {"action": "skip", "edit": {}},
         {"action": "link", "remote_id": "42", "edit": {"a": 1}},

@@ -64,7 +64,7 @@ def test_link_an_order_made_by_hand(stage: Stage, systems: Systems) -> None:
     order = Order.model_validate(exception.records["order"])
     by_hand = systems.erp.enter_order(order, exception.records["erp_customers"][0]["remote_id"])
 
-    run.resolve("link", remote_id=by_hand)
+    run.resolve("link", remote_id=by_hand, record=order.id)
     output = run.wait_for_end()
 
     entered = systems.erp.order(run.deal)
@@ -106,8 +106,8 @@ def test_decide_twice(stage: Stage) -> None:
 
 REFUSED = [
     ({"action": "skip"}, "ValidateOrder can only be resolved by: retry, compensate"),
-    ({"action": "link", "remote_id": "7"}, "can only be resolved by: retry, compensate"),
-    ({"action": "link"}, "names the existing record's remote_id"),
+    ({"action": "link", "remote_id": "7", "record": "salesforce:006"}, "can only be resolved by"),
+    ({"action": "link"}, "names remote_id and record"),
     ({"action": "compensate", "edit": {"order": None}}, "an edit goes with retry"),
     ({"action": "forget"}, "malformed ResolveException: decision.action"),
     ({"action": "retry", "reason": ""}, "malformed ResolveException: decision.reason"),

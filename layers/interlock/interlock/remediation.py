@@ -35,8 +35,8 @@ class ExceptionsSettings(Settings):
 class Decision(Canonical):
     """What a team decided. `edit` is a JSON merge patch (RFC 7396) of the run's records.
 
-    `remote_id` is the existing record that is linked; `record` says which of several it stands
-    for, by canonical id.
+    A link says which existing record (`remote_id`) stands for which of ours (`record`, the
+    canonical id that the exception names): a step may write several.
     """
 
     action: Action
@@ -48,8 +48,9 @@ class Decision(Canonical):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if (self.action == "link") != (self.remote_id is not None):
-            raise ValueError("a link, and nothing else, names the existing record's remote_id")
+        told = (self.remote_id is not None, self.record is not None)
+        if told != (self.action == "link",) * 2:
+            raise ValueError("a link, and nothing else, names remote_id and record")
         if self.edit is not None and self.action != "retry":
             raise ValueError("an edit goes with retry: the step runs again on the edited records")
         return self
@@ -228,7 +229,7 @@ class Exceptions:
 
         Deciding the same again is harmless, so a decision whose answer got lost can be repeated.
         Raises RecordNotFound, and BusinessRuleViolation for an action that the step does not
-        allow, or when someone decided otherwise.
+        allow, for a link of a record that the run does not have, or when someone decided otherwise.
         """
         exception, token = self._read(id)
         last = exception.resolutions[-1].decision if exception.resolutions else None
@@ -242,6 +243,12 @@ class Exceptions:
             allowed = ", ".join(exception.actions)
             raise BusinessRuleViolation(
                 [f"{exception.step} can only be resolved by: {allowed}"], record=id
+            )
+        record = resolution.decision.record
+        if record is not None and json.dumps(record) not in json.dumps(exception.records):
+            raise BusinessRuleViolation(
+                [f"the run has no record {record}: the exception names the one that failed"],
+                record=id,
             )
         decided = exception.model_copy(
             update={"status": "resolving", "resolutions": (*exception.resolutions, resolution)}

@@ -92,9 +92,9 @@ def test_an_edit_from_a_file_and_a_compensation(cli: Interlock, tmp_path, monkey
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["link"], "link needs --to"),
-        (["retry", "--to", "42"], "link needs --to"),
-        (["skip", "--record", "a:b"], "--record goes with link"),
+        (["link", "--to", "42"], "link needs --to and --record"),
+        (["retry", "--to", "42"], "link needs --to and --record"),
+        (["skip", "--record", "a:b"], "link needs --to and --record"),
         (["skip", "--set", "a=1"], "--edit and --set go with retry"),
     ],
 )

@@ -243,12 +243,12 @@ def _decision(**values: Any) -> dict[str, Any]:
     [
         (None, None),
         ({"action": "retry"}, None),
-        ({"action": "link", "remote_id": "42"}, "42"),
+        ({"action": "link", "remote_id": "42"}, None),
         ({"action": "link", "remote_id": "42", "record": "salesforce:1"}, "42"),
         ({"action": "link", "remote_id": "42", "record": "salesforce:2"}, None),
     ],
 )
-def test_a_link_is_for_one_record_or_for_the_only_one(
+def test_a_link_is_for_the_record_that_it_names(
     decision: dict[str, Any] | None, linked: str | None
 ) -> None:
     command = Command(correlation_id="T1", remediation=decision and _decision(**decision))

@@ -54,7 +54,7 @@ Action = Literal["retry", "skip", "link", "compensate"]
 class Remediation(Canonical):
     """A team's decision about a failed step, given to that step when the workflow resumes.
 
-    `record` limits a link to one record where a step writes several.
+    A link says which existing record (`remote_id`) stands for which of ours (`record`).
     """
 
     step: str
@@ -74,7 +74,7 @@ class Command(Canonical):
     def link_for(self, record: str) -> str | None:
         """The id in the remote system that a team linked to this record, if it did."""
         decision = self.remediation
-        if decision and decision.action == "link" and decision.record in (None, record):
+        if decision and decision.action == "link" and decision.record == record:
             return decision.remote_id
         return None
 
