@@ -1,9 +1,13 @@
-"""The whole application with its systems, started once; each test has deals of its own."""
+"""The whole application with its systems, started once; each test has deals of its own.
+
+The environment is closed after the last test of this package: a process has one local cloud.
+"""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,22 +18,23 @@ from tests.workflows.breakages import Stage
 from tests.workflows.runs import Run, Workflow
 from tests.workflows.systems import Systems
 
+HERE = Path(__file__).parent
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def environment() -> Iterator[LocalEnvironment]:
     """The real template, functions and ERP, in virtual time."""
     with LocalEnvironment(virtual_time=True) as environment:
         yield environment
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _workflow(environment: LocalEnvironment) -> Workflow:
     return Workflow(environment)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def systems(environment: LocalEnvironment) -> Iterator[Systems]:
     """What each system holds, read from the system itself."""
     systems = Systems(environment)
@@ -83,3 +88,10 @@ def won(workflow: Workflow, new_deal: Callable[..., str]) -> Callable[..., Run]:
 def stage(workflow: Workflow, systems: Systems, new_deal: Callable[..., str]) -> Stage:
     """What a breakage acts on."""
     return Stage(workflow, systems, new_deal)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is asserted of all the tests here comes last among them."""
+    ours = [item for item in items if item.path.parent == HERE]
+    ordered = iter(sorted(ours, key=lambda item: item.path.name == "test_permissions.py"))
+    items[:] = [next(ordered) if item.path.parent == HERE else item for item in items]

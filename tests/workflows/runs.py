@@ -151,13 +151,11 @@ class Workflow:
         names = [execution["name"] for page in pages for execution in page["executions"]]
         return [name for name in names if name.startswith(f"{deal}-")]
 
-    def settle(self, *, jump: bool = True) -> None:
-        """Until no queue holds a message that is to be handled."""
-        urls = [
-            self.cloud.resources[name]
-            for name in ("SalesforceInbox", "StartQueue", "TimelineQueue")
-        ]
-        self.cloud.run_until(lambda: not any(map(self._messages, urls)), SECONDS, jump=jump)
+    def settle(self) -> None:
+        """Until nothing works, and no queue holds a message that is to be handled."""
+        urls = [self.cloud.resources[queue] for queue in QUEUES]
+        quiet = self.cloud.clock.is_quiet
+        self.cloud.run_until(lambda: quiet() and not any(map(self._messages, urls)), SECONDS)
 
     def _messages(self, url: str) -> int:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]

@@ -22,7 +22,9 @@ Event = dict[str, Any]
 @pytest.fixture
 def event(workflow: Workflow, new_deal: Callable[..., str]) -> Event:
     """A sound event of a deal that was won, not published yet."""
-    return workflow.win_unnoticed(new_deal(EUR_DEAL))
+    event = workflow.win_unnoticed(new_deal(EUR_DEAL))
+    workflow.settle()
+    return event
 
 
 def header(event: Event) -> Event:
@@ -126,14 +128,26 @@ def test_replayed_event(event: Event, workflow: Workflow, systems: Systems) -> N
     assert run.events == ["opportunity.closed_won", "order.accepted"]
 
 
-def test_unreadable_start_message(workflow: Workflow) -> None:
-    """The start queue has the same rules."""
-    body = json.dumps({"state_machine": workflow.machine["stateMachineArn"], "event": {"id": 1}})
-    workflow.send(workflow.cloud.resources["StartQueue"], body)
+@pytest.mark.parametrize(
+    ("queue", "body", "reason"),
+    [
+        ("StartQueue", {"state_machine": "arn", "event": {"id": 1}}, "malformed StartExecution: "),
+        (
+            "TimelineQueue",
+            {"detail": {"type": "order.lost"}},
+            "malformed Event: id: Field required; type: ",
+        ),
+    ],
+)
+def test_message_of_the_wrong_shape(
+    queue: str, body: Event, reason: str, workflow: Workflow
+) -> None:
+    """The other queues have the same rules."""
+    workflow.send(workflow.cloud.resources[queue], json.dumps(body))
     workflow.settle()
-    [letter] = workflow.take_dead_letters("StartQueueDlq")
-    assert letter.body == body
-    assert letter.reason.startswith("malformed StartExecution: event.")
+    [letter] = workflow.take_dead_letters(f"{queue}Dlq")
+    assert json.loads(letter.body) == body
+    assert letter.reason.startswith(reason)
 
 
 # Deals that are not right. Each generator yields the deal, and then corrects it.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 
 import pytest
 
@@ -99,14 +98,6 @@ def test_reopened_while_a_team_decides(workflow: Workflow, stage: Stage, systems
     assert systems.footprint(run.deal) == NOTHING
 
 
-def test_split_opportunity(won: Callable[..., Run], systems: Systems) -> None:
-    """Two sellers share the deal: a matter of commission, it stays one order."""
-    run = won(replace(USD_DEAL, splits=(("mara.osei", 70), ("jonas.feld", 30))))
-    run.wait_for_end()
-    assert systems.erp.order_states(run.deal) == ["confirmed"]
-    assert systems.erp.order(run.deal).net.amount == Decimal("52000.00")
-
-
 def test_parent_in_another_currency(
     workflow: Workflow,
     new_deal: Callable[..., str],
@@ -152,13 +143,6 @@ def test_services_only(won: Callable[..., Run], systems: Systems) -> None:
     footprint = Footprint(orders=1, projects=1, customers=1, tickets=2, told="accepted")
     assert systems.footprint(run.deal) == footprint
     assert systems.crm.opportunity(run.deal)["Interlock_Subscription__c"] is None
-
-
-def test_recurring_only(won: Callable[..., Run], systems: Systems) -> None:
-    """No services, no project; the kick-off is a task nevertheless."""
-    run = won(JPY_DEAL)
-    run.wait_for_end()
-    assert systems.footprint(run.deal) == replace(COMPLETE, projects=0, tickets=1)
 
 
 @pytest.mark.parametrize(("days", "status"), [(40, "not_started"), (-40, "active")])

@@ -1,0 +1,128 @@
+"""What every role was allowed, denied and granted in vain, after all the other tests here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local.cloud.iam import as_list, matches, statements_of_role
+from tests.workflows.runs import Workflow
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, order=True)
+class Grant:
+    """One action on one resource that a role has; `owner` is the logical id of what has it."""
+
+    owner: str
+    action: str
+    resource: str
+
+
+def roles(workflow: Workflow) -> dict[str, str]:
+    """The role of each function and of the state machine, by logical id."""
+    functions = {function.logical_id: function.role for function in workflow.cloud.functions}
+    return functions | {"LeadToOrder": workflow.machine["roleArn"]}
+
+
+def grants(workflow: Workflow) -> Iterator[Grant]:
+    """Everything that any role is allowed."""
+    for owner, role in roles(workflow).items():
+        for statement in statements_of_role(role):
+            assert statement["Effect"] == "Allow"
+            for action in as_list(statement["Action"]):
+                for resource in as_list(statement["Resource"]):
+                    yield Grant(owner, action, resource)
+
+
+# What is granted and has no use here, and why.
+UNUSED_ACTIONS = {
+    # Lambda itself writes logs and traces in a function's name; there are no calls for them here.
+    "logs:CreateLogGroup",
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    # The event source mapping asks for it in AWS; the one here need not.
+    "sqs:GetQueueAttributes",
+    "xray:GetSamplingRules",
+    "xray:GetSamplingStatisticSummaries",
+    "xray:GetSamplingTargets",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
+}
+UNUSED = {
+    # Powertools frees a delivery whose publishing failed, which takes a broken EventBridge, and
+    # reads one only where DynamoDB does not return it with a refused condition.
+    ("SalesforceFunction", "dynamodb:DeleteItem"),
+    ("SalesforceFunction", "dynamodb:GetItem"),
+}
+
+
+@pytest.fixture
+def after_all_tests(request: pytest.FixtureRequest) -> None:
+    """Skips unless all the tests here ran before."""
+    ran = {item.path for item in request.session.items}
+    options = request.config.option
+    if not ran >= set(HERE.glob("test_*.py")) or options.keyword or options.markexpr:
+        pytest.skip("it takes all the workflow tests to tell")
+
+
+def test_function_outside_its_role_is_denied(workflow: Workflow) -> None:
+    """The function that opens tickets cannot read the ERP's secret, nor write to its tables."""
+    role = roles(workflow)["CreateTaskFunction"]
+    resources = workflow.cloud.resources
+    secrets = workflow.cloud.client_of_role("secretsmanager", role)
+    dynamodb = workflow.cloud.client_of_role("dynamodb", role)
+    allowed = secrets.get_secret_value(SecretId=resources["SupportSecret"])
+    assert allowed["SecretString"]
+    with pytest.raises(ClientError, match="AccessDenied"):
+        secrets.get_secret_value(SecretId=resources["ErpSecret"])
+    with pytest.raises(ClientError, match="AccessDenied"):
+        dynamodb.delete_item(
+            TableName=resources["EffectsTable"], Key={"effect": {"S": "any effect"}}
+        )
+    denied = [(d.action, d.resource) for d in workflow.cloud.decisions if not d.allowed]
+    assert [action for action, _ in denied[-2:]] == [
+        "secretsmanager:GetSecretValue",
+        "dynamodb:DeleteItem",
+    ]
+
+
+def test_nothing_else_was_denied(workflow: Workflow) -> None:
+    """Every permission that the functions and the state machine need is in the template."""
+    provoked = roles(workflow)["CreateTaskFunction"].split("/")[-1]
+    denied = {decision for decision in workflow.cloud.decisions if not decision.allowed}
+    assert {decision for decision in denied if decision.role != provoked} == set()
+    assert {decision.action for decision in denied} <= {
+        "secretsmanager:GetSecretValue",
+        "dynamodb:DeleteItem",
+    }
+
+
+@pytest.mark.usefixtures("after_all_tests")
+def test_nothing_is_granted_in_vain(workflow: Workflow) -> None:
+    """What no test needs is not granted, but for what is listed here."""
+    used: dict[str, set[tuple[str, str]]] = {}
+    for decision in workflow.cloud.decisions:
+        used.setdefault(decision.role, set()).add((decision.action, decision.resource))
+    role_of = {owner: role.split("/")[-1] for owner, role in roles(workflow).items()}
+
+    def needed(grant: Grant) -> bool:
+        return any(
+            matches(grant.action, action, ignore_case=True) and matches(grant.resource, resource)
+            for action, resource in used.get(role_of[grant.owner], ())
+        )
+
+    in_vain = {grant for grant in grants(workflow) if not needed(grant)}
+    unexplained = {
+        grant
+        for grant in in_vain
+        if grant.action not in UNUSED_ACTIONS and (grant.owner, grant.action) not in UNUSED
+    }
+    assert sorted(unexplained) == []
+    assert {grant.action for grant in in_vain} >= UNUSED_ACTIONS
+    assert {(grant.owner, grant.action) for grant in in_vain} >= UNUSED
