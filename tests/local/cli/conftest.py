@@ -119,7 +119,7 @@ class Interlock:
         return next(each["status"] for each in self._executions() if each["name"] == run)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def local_environment() -> Iterator[LocalEnvironment]:
     with LocalEnvironment(virtual_time=True) as environment:
         yield environment

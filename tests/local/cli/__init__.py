@@ -1,0 +1,1 @@
+"""The command line, against one local cloud: it is closed after the last test of this package."""
