@@ -56,3 +56,22 @@ def test_start_queue_repeats_itself(
     assert workflow.runs_of(run.deal) == [run.name]
     assert workflow.take_dead_letters("StartQueueDlq") == []
     assert systems.footprint(run.deal) == COMPLETE
+
+
+def test_two_deals_of_a_new_customer_at_once(
+    workflow: Workflow, new_deal: Callable[..., str], systems: Systems
+) -> None:
+    """Two runs, one account that nobody knows yet: one customer in each system, two orders."""
+    deals = [new_deal(EUR_DEAL), new_deal(EUR_DEAL)]
+    account = systems.crm.account(deals[0])
+    systems.crm.change(deals[1], AccountId=account)
+    events = [workflow.win_unnoticed(deal) for deal in deals]
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(workflow.environment.publish, events))
+    for event in events:
+        workflow.run_of(event).wait_for_end()
+
+    assert [len(systems.erp.customers(account)), len(systems.billing.customers(account))] == [1, 1]
+    numbers = {systems.erp.order(deal).number for deal in deals}
+    assert len(numbers) == 2
+    assert [systems.footprint(deal) for deal in deals] == [COMPLETE, COMPLETE]

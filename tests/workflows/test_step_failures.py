@@ -11,7 +11,7 @@ import pytest
 from local.environment import LocalEnvironment
 from local.sandboxes.salesforce_seed import EUR_DEAL
 from local.sandboxes.sandbox import FaultKind
-from tests.workflows.breakages import BREAKAGES, Breakage, Stage
+from tests.workflows.breakages import BREAKAGES, Breakage, Stage, unknown_payment_terms
 from tests.workflows.runs import Run, Workflow
 from tests.workflows.systems import Footprint, Systems
 
@@ -139,3 +139,33 @@ def test_function_killed_by_its_time_limit(
     ours = [i.outcome.payload for i in invocations if run.name.encode() in i.payload]
     assert any(b"Sandbox.Timedout" in answer for answer in ours)
     assert systems.footprint(run.deal) == COMPLETE
+
+
+def test_expired_tokens_are_renewed(
+    won: Callable[..., Run], environment: LocalEnvironment, systems: Systems
+) -> None:
+    """An access token that expires in the middle of a run is fetched anew; no step fails."""
+    environment.salesforce.fail(FaultKind.EXPIRED_TOKEN, method="PATCH")
+    environment.zendesk.fail(FaultKind.EXPIRED_TOKEN, method="POST", path="/tickets$")
+    run = won(EUR_DEAL)
+    run.wait_for_end()
+    assert environment.salesforce.faults == environment.zendesk.faults == []
+    assert run.count("StepFailed") == 0
+    assert systems.footprint(run.deal) == COMPLETE
+
+
+def test_asking_a_team_fails(workflow: Workflow, stage: Stage) -> None:
+    """The function that raises exceptions dies: it is tried again until the team is asked."""
+    deployed = workflow.cloud.function("RaiseExceptionFunction")
+    limit, deployed.timeout = deployed.timeout, 0.0
+    before = len(workflow.cloud.invocations(deployed.name))
+    try:
+        run = next(unknown_payment_terms(stage))
+        run.wait_until(lambda: len(workflow.cloud.invocations(deployed.name)) >= before + 3)
+    finally:
+        deployed.timeout = limit
+    exception = run.wait_for_exception()
+    assert (exception.step, exception.team) == ("ValidateOrder", "RevOps")
+    assert run.status == "RUNNING"
+    run.resolve("compensate")
+    assert run.wait_for_end() == {"status": "cancelled"}
