@@ -148,7 +148,7 @@ def news(exception: BusinessException, kind: str, at: datetime) -> Event:
     if exception.resolutions:
         facts["decision"] = exception.resolutions[-1].decision.model_dump(exclude={"edit"})
     return Event(
-        id=f"{exception.id}-{kind}-{at.timestamp():.0f}",
+        id=f"{exception.id}-{kind}-{at.timestamp():.6f}",
         type=kind,
         source="interlock",
         subject=exception.id,
