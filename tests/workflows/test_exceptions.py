@@ -38,6 +38,7 @@ def test_edit_that_does_not_help(stage: Stage) -> None:
     again = run.wait_for_exception()
     assert (again.id, again.occurrences) == (first.id, 2)
     assert "(NET90)" in again.message
+    assert run.events.count("exception.raised") == 2
     assert again.resolutions[0].decision.edit == {"opportunity": {"payment_terms": "NET90"}}
 
 
