@@ -67,7 +67,11 @@ def after_all_tests(request: pytest.FixtureRequest) -> None:
     """Skips unless all the tests here ran before."""
     ran = {item.path for item in request.session.items}
     options = request.config.option
-    if not ran >= set(HERE.glob("test_*.py")) or options.keyword or options.markexpr not in ("", "not slow"):
+    if (
+        not ran >= set(HERE.glob("test_*.py"))
+        or options.keyword
+        or options.markexpr not in ("", "not slow")
+    ):
         pytest.skip("it takes all the workflow tests to tell")
 
 
