@@ -143,9 +143,7 @@ def test_network_failures(
 class KeptFailures:
     """Stripe that keeps a failure for some idempotency keys, and then does as it is asked."""
 
-    def __init__(
-        self, *kept: str, found: dict[str, Any] | None = None, status: int = 500
-    ) -> None:
+    def __init__(self, *kept: str, found: dict[str, Any] | None = None, status: int = 500) -> None:
         self.kept = kept
         self.status = status
         self.keys: list[str] = []
