@@ -39,8 +39,8 @@ def backend() -> Any:
 
 
 def create_executing_state_machines(corrections: Corrections) -> None:
-    """A template's state machine ignores its DefinitionSubstitutions, and is created in the back
-    end that does not execute."""
+    """A template's state machine ignores its name and its DefinitionSubstitutions, and is created
+    in the back end that does not execute."""
 
     def create(
         cls: Any, name: str, resource: dict[str, Any], account: str, region: str, **rest: Any
@@ -50,7 +50,10 @@ def create_executing_state_machines(corrections: Corrections) -> None:
         for key, value in properties.get("DefinitionSubstitutions", {}).items():
             definition = definition.replace(f"${{{key}}}", str(value))
         return backend().create_state_machine(
-            name, definition, properties["RoleArn"], sm_type=properties.get("StateMachineType")
+            properties.get("StateMachineName", name),
+            definition,
+            properties["RoleArn"],
+            sm_type=properties.get("StateMachineType"),
         )
 
     corrections.replace(models.StateMachine, "create_from_cloudformation_json", classmethod(create))

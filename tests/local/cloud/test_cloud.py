@@ -86,6 +86,7 @@ def test_parameters_stack_name_and_endpoint():
     with LocalCloud(STACK, parameters=parameters, stack_name="other") as cloud:
         assert cloud.outputs["Level"] == "high"
         assert cloud.resources["Setting"] == "/other/setting"
+        assert cloud.resources["Process"].endswith(":other-process")
         assert "PartnerBus" not in cloud.resources
         assert "FromPartnerBus" not in cloud.resources
         outside = boto3.client(
