@@ -65,7 +65,11 @@ class Workflow:
     def transitions(self, name: str) -> Iterator[Transition]:
         """Where a state goes when it does not fail, in the order in which its rules are tried."""
         state = self.states[name]
-        rules = state.get("Choices", [])
+        rules = [
+            rule
+            for rule in state.get("Choices", [])
+            if name in RECOVERY or rule["Next"] not in RECOVERY
+        ]
         for rule in rules:
             label = rule.get("Comment", "yes" if len(rules) == 1 else "")
             yield Transition(name, rule["Next"], label, rule["Condition"])

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from local.sandboxes.salesforce_seed import EUR_DEAL, JPY_DEAL, USD_DEAL
-from tests.workflows.breakages import Stage, deal_amended, tax_id_wrong
+from tests.workflows.breakages import Stage, deal_amended, tax_id_wrong, unknown_payment_terms
 from tests.workflows.runs import Run, Workflow
 from tests.workflows.systems import NOTHING, Footprint, Systems
 
@@ -89,8 +89,20 @@ def test_no_longer_won(
 
 
 def test_reopened_while_a_team_decides(workflow: Workflow, stage: Stage, systems: Systems) -> None:
-    """A retry reads the deal again, and finds that there is nothing left to do."""
+    """A retry reads the deal again, and takes back the parent that was made a customer."""
     run = next(tax_id_wrong(stage))
+    assert run.wait_for_exception().step == "UpsertErpCustomer"
+    workflow.reopen(run.deal)
+    run.resolve("retry")
+    assert run.wait_for_end() == {"status": "cancelled"}
+    assert systems.footprint(run.deal) == NOTHING
+
+
+def test_reopened_before_anything_was_written(
+    workflow: Workflow, stage: Stage, systems: Systems
+) -> None:
+    """A retry reads the deal again, and finds that there is nothing left to do."""
+    run = next(unknown_payment_terms(stage))
     run.wait_for_exception()
     workflow.reopen(run.deal)
     run.resolve("retry")
