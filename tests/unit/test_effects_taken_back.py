@@ -121,6 +121,16 @@ def test_undo_finds_a_record_whose_answer_was_lost(world: World) -> None:
     assert world.vendor.live(KEY.record) == []
 
 
+def test_undo_leaves_alone_what_another_transaction_relies_on(world: World) -> None:
+    """T2 was given T1's record as its own: T1 may not take it from under it, nor T2 from T1."""
+    made = world.write(effect(command=samples.command("T1")))
+    assert world.write(effect(command=samples.command("T2"))) == made
+
+    assert world.undo("T1") == world.undo("T2") == Undone(remote_id=None)
+    assert world.vendor.live(KEY.record) == [made]
+    assert world.linked() == made.remote_id
+
+
 def test_undo_of_a_write_that_never_happened_keeps_what_others_linked(world: World) -> None:
     world.vendor.fault = Fault.REJECTED
     with pytest.raises(VendorRejected):

@@ -178,14 +178,16 @@ class Ledger:
         """Take back what the command's transaction wrote.
 
         `cancel` gets the remote id and treats what is already cancelled as success, so a repeated
-        undo is harmless. A record that was there before, or that another transaction made, is left
-        alone. Raises OutcomeUnknown while another owner's lease is live, and what `find` and
-        `cancel` raise.
+        undo is harmless. A record that was there before, that another transaction made, or that
+        another one has come to rely on, is left alone. Raises OutcomeUnknown while another owner's
+        lease is live, and what `find` and `cancel` raise.
         """
         row = self._read(key)
         if not row or row["transaction"] != command.correlation_id:
             return Undone(remote_id=None)
-        if row["state"] == State.UNDONE or (row["state"] == State.DONE and not row["created"]):
+        if row["state"] == State.UNDONE:
+            return Undone(remote_id=None)
+        if row["state"] == State.DONE and (row.get("shared") or not row["created"]):
             return Undone(remote_id=None)
         row = self._take_back(key, row)
         try:
@@ -301,6 +303,11 @@ class Ledger:
                 operation=effect.key.operation,
                 record=effect.key.record,
             )
+        if row["transaction"] != effect.command.correlation_id and not row.get("shared"):
+            # From now on two runs rely on it: neither takes it back without the other.
+            shared = row | {"shared": True, "fence": int(row["fence"]) + 1}
+            if not self._put(shared, Attr("fence").eq(row["fence"])):
+                raise self._busy(effect.key)
         return effect.result.model_validate_json(row["result"])
 
     def _take_back(self, key: EffectKey, row: dict[str, Any]) -> dict[str, Any]:
