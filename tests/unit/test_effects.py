@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from interlock import aws
-from interlock.effects import LEASE_SECONDS, EffectKey, ledger
+from interlock.effects import LEASE_SECONDS, ledger
 from interlock.errors import (
     AuthorityViolation,
     OutcomeUnknown,
@@ -18,7 +17,7 @@ from interlock.errors import (
 from tests.unit import samples
 from tests.unit.conftest import Clock, Cloud
 from tests.unit.fake_vendor import Crash, Fault
-from tests.unit.ledger_world import KEY, World, effect, new_world, note
+from tests.unit.ledger_world import KEY, World, effect, new_world
 
 
 @pytest.fixture
@@ -185,22 +184,6 @@ def test_another_content_or_generation_has_another_idempotency_key(world: World)
     world.write(effect("Kick off, edited"))
 
     assert len(set(world.keys)) == 3
-
-
-# ---- For an operator
-
-
-def test_the_rows_of_a_transaction_in_order(world: World, clock: Clock) -> None:
-    world.ledger._client = aws.dynamodb()
-    for number in (2, 1, 3):
-        clock.advance(10)
-        key = EffectKey("zendesk", "create_task", f"salesforce:1/line-{number}")
-        world.write(effect(key=key, content=note().model_copy(update={"id": key.record})))
-
-    rows = world.ledger.of_transaction("T1")
-
-    assert [row["record"][-1] for row in rows] == ["2", "1", "3"]
-    assert world.ledger.of_transaction("T2") == []
 
 
 def test_the_ledger_of_a_function(cloud: Cloud, environment: Any) -> None:

@@ -202,18 +202,6 @@ class Ledger:
         self._mark_undone(key, row, reference(entity, key.record))
         return Undone(remote_id=remote_id)
 
-    def of_transaction(self, transaction: str) -> list[dict[str, Any]]:
-        """The rows a transaction made, oldest first: what an operator looks at."""
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self.table,
-            IndexName="by_transaction",
-            KeyConditionExpression="#t = :t",
-            ExpressionAttributeNames={"#t": "transaction"},
-            ExpressionAttributeValues={":t": transaction},
-        )
-        rows = [row for page in pages for row in page["Items"]]
-        return sorted(rows, key=lambda row: row["claimed_at"])
-
     def _idle(self, key: EffectKey) -> dict[str, Any] | None:
         """The row, if nobody works on it. Raises OutcomeUnknown when someone does."""
         row = self._read(key)

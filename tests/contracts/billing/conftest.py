@@ -52,7 +52,7 @@ def sandbox(time: list[datetime]) -> Iterator[StripeSandbox]:
 
 
 @pytest.fixture
-def connect(sandbox: StripeSandbox) -> Connect:
+def connect(sandbox: StripeSandbox, time: list[datetime]) -> Connect:
     """Makes an adapter on the sandbox, with another key, options or transport if given."""
 
     def adapter(
@@ -73,7 +73,7 @@ def connect(sandbox: StripeSandbox) -> Connect:
             secret_id="unused",  # noqa: S106 - a name, and no secret
             options=options,
         )
-        return Stripe(connection, transport=transport)
+        return Stripe(connection, transport=transport, clock=lambda: time[0].timestamp())
 
     return adapter
 

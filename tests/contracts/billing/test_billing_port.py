@@ -92,6 +92,13 @@ class TestCustomers:
 
         assert billing.find_customer(ACCOUNT) == first
 
+    def test_found_although_its_address_was_corrected_meanwhile(self, billing: BillingPort) -> None:
+        """An answer is lost, then the account's e-mail is edited: it is still the same customer."""
+        made = billing.create_customer(ACCOUNT, idempotency_key="key-1")
+        corrected = ACCOUNT.model_copy(update={"email": "invoices@corrected.example"})
+
+        assert billing.find_customer(corrected) == made
+
     def test_two_customers_of_one_account_are_a_conflict(self, billing: BillingPort) -> None:
         billing.create_customer(ACCOUNT, idempotency_key="key-1")
         billing.create_customer(ACCOUNT, idempotency_key="key-2")

@@ -18,7 +18,6 @@ from interlock.canonical import (
     LineKind,
     Money,
     Opportunity,
-    Order,
     OrderStatus,
     Split,
     Subscription,
@@ -219,19 +218,6 @@ def test_a_subscription_is_for_the_recurring_lines_alone() -> None:
     assert [line.sku for line in subscription.lines] == ["SEAT", "PLATFORM"]
     assert subscription.id == order.id
     assert subscription.customer_id == order.bill_to
-
-
-def test_a_payload_is_the_business_content_alone() -> None:
-    class CreateOrder(Command):
-        order: Order
-
-    first = CreateOrder(correlation_id="T1", order=samples.order())
-    retried = CreateOrder(
-        correlation_id="T2", order=samples.order(), remediation=_decision(action="retry")
-    )
-
-    assert first.payload() == retried.payload()
-    assert set(first.payload()) == {"order"}
 
 
 def _decision(**values: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -77,7 +77,3 @@ class Command(Canonical):
         if decision and decision.action == "link" and decision.record == record:
             return decision.remote_id
         return None
-
-    def payload(self) -> dict[str, Any]:
-        """The business content alone: what two attempts at the same thing have in common."""
-        return self.model_dump(mode="json", exclude={"correlation_id", "remediation"})

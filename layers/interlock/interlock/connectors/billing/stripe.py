@@ -14,9 +14,13 @@ https://docs.stripe.com/billing/subscriptions/subscription-schedules
   The phase's metadata reaches the subscription and its invoices.
 
 Stripe's search lags behind (https://docs.stripe.com/search#data-freshness), so existence is
-decided by lists alone: a customer among those with the account's e-mail address, a subscription
-among the customer's schedules, each by our id in its metadata. An account whose e-mail address was
-changed between two attempts is not found; the effect ledger refuses the changed content.
+decided by lists alone: a customer among those with the account's e-mail address, then, since that
+address may have been corrected after an attempt whose answer was lost, among all that were made
+within the life of a run; a subscription among the customer's schedules; each by our id in its
+metadata. Lists are newest first (https://docs.stripe.com/api/pagination).
+
+Unconfirmed: whether Stripe takes 0 for `days_until_due`, whether cancelling stops a first invoice
+that is still a draft, and the type in the body of a 409, whose status alone decides.
 
 The connection's secret is `{"api_key": "rk_…"}`, a restricted key that may write customers and
 subscriptions and read products and prices. Its option, as text:
@@ -28,7 +32,9 @@ subscriptions and read products and prices. Its option, as text:
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
+from itertools import takewhile
 from typing import Any, TypeVar
 
 import httpx
@@ -55,6 +61,8 @@ API_VERSION = "2026-08-26.dahlia"
 CUSTOMERS = "/v1/customers"
 SCHEDULES = "/v1/subscription_schedules"
 SUBSCRIPTIONS = "/v1/subscriptions"
+# An attempt is never older than its run, which lasts 90 days at most; one more for the clocks.
+RUN_SECONDS = 91 * 24 * 3600
 PAGE_SIZE = 100
 LIVE_SCHEDULES = ("not_started", "active")
 # How many idempotency keys a create may use, each but the first after a kept failure: more than
@@ -91,13 +99,19 @@ ERRORS = ErrorTable(
 class Stripe:
     """The billing port on Stripe's API v1: see this module and `connectors.billing.port`.
 
-    `transport` replaces the network in tests. Raises ContractViolation for a wrong option.
+    `transport` replaces the network in tests; `clock` returns seconds since the epoch. Raises
+    ContractViolation for a wrong option.
     """
 
     def __init__(
-        self, connection: Connection, *, transport: httpx.BaseTransport | None = None
+        self,
+        connection: Connection,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._connection = connection
+        self._clock = clock
         self._automatic_tax = _automatic_tax(connection)
         self._client = VendorClient(
             vendor=VENDOR,
@@ -130,8 +144,13 @@ class Stripe:
 
         Raises BusinessRuleViolation for an account without an e-mail address.
         """
-        rows = self._list(CUSTOMERS, {"email": _email(account)}, "find_customer")
-        found = [row for row in rows if row["metadata"].get(ACCOUNT_ID) == account.id]
+        same_address = self._list(CUSTOMERS, {"email": _email(account)}, "find_customer")
+        found = [row for row in same_address if row["metadata"].get(ACCOUNT_ID) == account.id]
+        if not found:
+            oldest = self._clock() - RUN_SECONDS
+            newest_first = self._list(CUSTOMERS, {}, "find_customer")
+            recent = takewhile(lambda row: row["created"] >= oldest, newest_first)
+            found = [row for row in recent if row["metadata"].get(ACCOUNT_ID) == account.id]
         return _only([self._to_customer(row) for row in found], account.id)
 
     def create_customer(self, account: Account, *, idempotency_key: str) -> Customer:
