@@ -190,7 +190,7 @@ def _facts(deal: Opportunity) -> tuple[OrderContext, Catalogue]:
 def _accepted(won: Event, deal: Opportunity, execution: str) -> dict[str, Any]:
     """The event that the workflow ends with, as a rule of the integration bus hands it on."""
     event = Event(
-        id=f"{won.correlation_id}-order.accepted",
+        id=f"{won.correlation_id}-order.accepted-{ORDER_NUMBER}",
         type="order.accepted",
         source="interlock",
         subject=won.subject,

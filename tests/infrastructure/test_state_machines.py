@@ -160,6 +160,15 @@ def test_a_step_passes_what_its_function_takes(workflow: Workflow) -> None:
         assert required <= payload <= set(command.model_fields), name
 
 
+def test_a_step_belongs_to_the_transaction_of_the_event(workflow: Workflow) -> None:
+    """Not to the execution, which is called otherwise when it is a replay."""
+    assign = workflow.states["ReceiveEvent"]["Assign"]
+
+    assert assign["correlation_id"] == "{% $states.input.correlation_id %}"
+    told = set(_values(list(workflow.states.values())[1:], "correlation_id"))
+    assert told == {"{% $correlation_id %}"}
+
+
 def test_substitutions_are_quoted_and_known(workflow: Workflow) -> None:
     """An unquoted one could change what the YAML means."""
     lines = [line for line in workflow.text.splitlines() if "${" in line]
