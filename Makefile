@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help demo test test-slow lint generate clean
+.PHONY: help demo test test-slow crash-sweep lint generate clean
 
 help:
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -18,6 +18,9 @@ test: .venv/test ## the tests: minutes
 
 test-slow: .venv/test ## the slower tests: sam build
 	$(BIN)/python -m pytest -m slow
+
+crash-sweep: .venv/local ## crash a workflow at every boundary; SWEEP="--help" says more
+	$(BIN)/python -m local.faults.crash_sweep $(SWEEP)
 
 lint: .venv/test ## style, and the direction of dependencies
 	$(BIN)/ruff check .

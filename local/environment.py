@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from local.cloud import LocalCloud
-from local.cloud.functions import LineHandler
+from local.cloud.functions import Hook, LineHandler
 from local.paths import ROOT, STATE
 from local.sandboxes import stripe
 from local.sandboxes.proxy import proxy
@@ -50,7 +50,7 @@ class LocalEnvironment:
     and `zendesk` are its parts; the functions reach Tryton through `erp_proxy`, which can be told
     to fail as the sandboxes can. `progress` is told each step of starting. With `virtual_time` the
     cloud's clock jumps over waits, and the sandboxes' limits are out of the way of many tests.
-    `on_log` gets every line that a function logs.
+    `on_log` gets every line that a function logs, `hook` runs in every function's process.
     """
 
     def __init__(
@@ -60,16 +60,19 @@ class LocalEnvironment:
         progress: Progress = lambda step: None,
         port: int = 0,
         on_log: LineHandler | None = None,
+        hook: Hook | None = None,
     ) -> None:
         self._stack = ExitStack()
         self._progress = progress
         try:
-            self._start(virtual_time, port, on_log)
+            self._start(virtual_time, port, on_log, hook)
         except BaseException:
             self._stack.close()
             raise
 
-    def _start(self, virtual_time: bool, port: int, on_log: LineHandler | None) -> None:
+    def _start(
+        self, virtual_time: bool, port: int, on_log: LineHandler | None, hook: Hook | None
+    ) -> None:
         self._start_sandboxes(unlimited=virtual_time)
         self.tryton = self._start_tryton()
         self.erp_proxy = proxy("tryton", self.tryton.url).serve()
@@ -82,6 +85,7 @@ class LocalEnvironment:
             stack_name=STACK,
             virtual_time=virtual_time,
             on_log=on_log,
+            hook=hook,
         )
         self._stack.callback(self.cloud.close)
         self._set_secrets()

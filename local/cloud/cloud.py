@@ -34,6 +34,7 @@ from local.cloud.functions import (
     DEFAULT_CONCURRENCY,
     Function,
     FunctionHost,
+    Hook,
     Invocation,
     LineHandler,
 )
@@ -71,9 +72,11 @@ class LocalCloud:
         stack_name: str = "interlock-local",
         virtual_time: bool = False,
         on_log: LineHandler | None = None,
+        hook: Hook | None = None,
     ) -> None:
         """`parameters` are those of the template. `on_log` gets every line a function logs. With
-        `virtual_time`, `run_until` moves the clock of the whole cloud to the next deadline."""
+        `virtual_time`, `run_until` moves the clock of the whole cloud to the next deadline. `hook`
+        runs in every function's process."""
         if not self._open.acquire(blocking=False):
             raise RuntimeError("a local cloud is already open in this process")
         self.clock: Clock = clock
@@ -91,7 +94,9 @@ class LocalCloud:
         logging.getLogger("moto").setLevel(logging.CRITICAL)
         self._moto = mock_aws(config=MOTO_SETTINGS)
         self._moto.start()
-        self._functions = FunctionHost(self._function_environment, self._on_line, virtual_time)
+        self._functions = FunctionHost(
+            self._function_environment, self._on_line, virtual_time, hook
+        )
         self._delivery = Delivery(self.client, self._functions)
         self._correct_moto()
         self._endpoint = Endpoint(port)

@@ -28,6 +28,19 @@ LineHandler = Callable[[str, str, str], None]
 """Called with function name, request id (empty outside an invocation) and log line."""
 
 
+@dataclass(frozen=True)
+class Hook:
+    """What a test puts into every function's process.
+
+    `program` is a Python file whose `install(argument)` runs before the function is imported;
+    `cold_start` says whether an invocation (function's logical id, payload) needs a new process.
+    """
+
+    program: Path
+    argument: str
+    cold_start: Callable[[str, bytes], bool]
+
+
 @dataclass
 class Invocation:
     """One call of a function, with what it logged."""
@@ -73,6 +86,7 @@ class FunctionHost:
         environment_of: Callable[[Function], dict[str, str]],
         on_line: LineHandler,
         virtual_time: bool,
+        hook: Hook | None = None,
     ) -> None:
         """`environment_of` gives a function's credentials, region and endpoint."""
         self.invocations: deque[Invocation] = deque(maxlen=REMEMBERED_INVOCATIONS)
@@ -81,6 +95,7 @@ class FunctionHost:
         self._environment_of = environment_of
         self._on_line = on_line
         self._virtual_time = virtual_time
+        self._hook = hook
         self._sandboxes: list[Sandbox] = []
         self._lock = threading.Lock()
         self._closed = False
@@ -119,7 +134,8 @@ class FunctionHost:
         return invocation
 
     def _run(self, function: Function, invocation: Invocation) -> None:
-        sandbox = self._idle_sandbox(function) or self._new_sandbox(function)
+        sandbox = None if self._starts_cold(invocation, function) else self._idle_sandbox(function)
+        sandbox = sandbox or self._new_sandbox(function)
         sandbox.invocation = invocation
         event = Event(
             invocation.request_id,
@@ -136,6 +152,9 @@ class FunctionHost:
         else:
             with self._lock, contextlib.suppress(ValueError):
                 self._sandboxes.remove(sandbox)
+
+    def _starts_cold(self, invocation: Invocation, function: Function) -> bool:
+        return bool(self._hook and self._hook.cold_start(function.logical_id, invocation.payload))
 
     def _idle_sandbox(self, function: Function) -> "FunctionSandbox | None":
         while True:
@@ -167,6 +186,7 @@ class FunctionHost:
             "environment": environment,
             "path": function.path,
             "clock": clock.offset_file if self._virtual_time else None,
+            "hook": [str(self._hook.program), self._hook.argument] if self._hook else None,
         }
         with self._lock:
             if self._closed:

@@ -51,7 +51,8 @@ def failure(error_type: str, message: str) -> Outcome:
 class RuntimeApi(ThreadingHTTPServer):
     """The Lambda Runtime API of one sandbox, on a port of its own.
 
-    `posted` receives (kind, body): kind is "response", "error" or "init".
+    `posted` receives (kind, body): kind is "response", "error", "init", or "timeout" where a test
+    ends an invocation as its timeout would, without waiting for it.
     """
 
     daemon_threads = True

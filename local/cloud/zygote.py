@@ -1,9 +1,10 @@
 """The parent of all function processes: imports what they share once, then forks one per request.
 
 A program, started by `FunctionHost`; it reads requests from a socket and ends when the socket is
-closed. A request is JSON with `environment`, `path` (folders to import from) and `clock` (the file
-that holds the virtual offset, or null) and carries one file descriptor for the function's output;
-the answer is the process id. A function's process dies with this one.
+closed. A request is JSON with `environment`, `path` (folders to import from), `clock` (the file
+that holds the virtual offset, or null) and `hook` (a program and its argument, or null: it runs in
+the process before the function is imported) and carries one file descriptor for the function's
+output; the answer is the process id. A function's process dies with this one.
 """
 
 import contextlib
@@ -13,6 +14,7 @@ import importlib
 import json
 import mmap
 import os
+import runpy
 import signal
 import socket
 import struct
@@ -124,6 +126,9 @@ def become_function(request: dict, output: int) -> None:
     sys.argv = ["bootstrap", request["environment"]["_HANDLER"]]
     if request["clock"]:
         follow_clock(request["clock"])
+    if request["hook"]:
+        program, argument = request["hook"]
+        runpy.run_path(program)["install"](argument)
     from awslambdaric.__main__ import main
 
     main(sys.argv)

@@ -1,0 +1,142 @@
+"""What every system holds under our business keys, asked of the systems themselves.
+
+Nothing of what our own tables say is believed here. ERP: Tryton, over its REST API as its finance
+team sees it. Support: the sandbox's API. CRM and billing: the records of the sandboxes.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from interlock.connections import Connection
+from interlock.connectors.erp.tryton_rest import TrytonRest
+
+from local.environment import ZENDESK_CLIENT, LocalEnvironment
+from local.tryton.server import TrytonServer
+
+EVERY = ["active", "in", [True, False]]
+PROJECT = "Services of order "
+CUSTOMER_USER = "interlock-customer-"
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A record in a system that carries a business key of ours; `live` until it is taken back."""
+
+    id: str
+    live: bool
+    state: str
+
+
+Key = tuple[str, str, str]
+"""System, entity and record, as in the effect ledger: tryton, order, salesforce:006…"""
+
+Census = dict[Key, list[Remote]]
+
+
+class Systems:
+    """The systems of an environment, asked directly: no proxy and no fault is in the way."""
+
+    def __init__(self, environment: LocalEnvironment) -> None:
+        self._environment = environment
+        self._erp = TrytonRest(_Finance.of(environment.tryton))
+        self._support = httpx.Client(base_url=environment.zendesk.url)
+
+    def census(self) -> Census:
+        """Everything that carries one of our keys."""
+        found: Census = defaultdict(list)
+        for readers in (self._crm, self._orders, self._customers, self._projects):
+            for key, remote in readers():
+                found[key].append(remote)
+        for key, remote in (*self._billing(), *self._tickets()):
+            found[key].append(remote)
+        return dict(found)
+
+    def close(self) -> None:
+        """Close the network connections."""
+        self._support.close()
+
+    def _crm(self) -> Iterator[tuple[Key, Remote]]:
+        for row in self._environment.organization.rows("Opportunity"):
+            status = row.get("Interlock_Order_Status__c")
+            if status:
+                record = f"salesforce:{row['Id']}"
+                live = status == "accepted"
+                yield ("salesforce", "write_back", record), Remote(record, live, status)
+
+    def _orders(self) -> Iterator[tuple[Key, Remote]]:
+        for row in self._erp.search("sale.sale", [], ["reference", "state"]):
+            remote = Remote(str(row["id"]), row["state"] != "cancelled", row["state"])
+            yield ("tryton", "order", row["reference"] or ""), remote
+
+    def _customers(self) -> Iterator[tuple[Key, Remote]]:
+        for row in self._erp.search("party.party", [EVERY], ["code", "active"]):
+            state = "active" if row["active"] else "inactive"
+            yield (
+                ("tryton", "customer", row["code"] or ""),
+                Remote(str(row["id"]), row["active"], state),
+            )
+
+    def _projects(self) -> Iterator[tuple[Key, Remote]]:
+        for row in self._erp.search(
+            "project.work", [["type", "=", "project"]], ["name", "progress"]
+        ):
+            if row["name"].startswith(PROJECT):
+                open_ = row["progress"] != 1
+                state = "open" if open_ else "complete"
+                key = ("tryton", "project", row["name"].removeprefix(PROJECT))
+                yield key, Remote(str(row["id"]), open_, state)
+
+    def _billing(self) -> Iterator[tuple[Key, Remote]]:
+        account = self._environment.stripe.account
+        for customer in list(account.customers.values()):
+            record = customer.get("metadata", {}).get("interlock_account_id")
+            if record:
+                yield ("stripe", "customer", record), Remote(customer["id"], True, "active")
+        for schedule in list(account.schedules.values()):
+            record = schedule["metadata"].get("interlock_order_id")
+            if record:
+                live = schedule["status"] in ("not_started", "active")
+                remote = Remote(schedule["id"], live, schedule["status"])
+                yield ("stripe", "subscription", record), remote
+
+    def _tickets(self) -> Iterator[tuple[Key, Remote]]:
+        for ticket in self._pages("tickets"):
+            live = ticket["status"] not in ("solved", "closed")
+            if ticket["external_id"]:
+                remote = Remote(str(ticket["id"]), live, ticket["status"])
+                yield ("zendesk", "task", ticket["external_id"]), remote
+        for organization in self._pages("organizations"):
+            if organization["external_id"]:
+                key = ("zendesk", "organization", organization["external_id"])
+                yield key, Remote(str(organization["id"]), True, "there")
+
+    def _pages(self, name: str) -> Iterator[dict[str, Any]]:
+        form = {"grant_type": "client_credentials", "scope": "read write", **ZENDESK_CLIENT}
+        token = self._support.post("/oauth/tokens", data=form).json()["access_token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        address: str | None = f"/api/v2/{name}?per_page=100"
+        while address:
+            page = self._support.get(address, headers=headers).raise_for_status().json()
+            yield from page[name]
+            address = page["next_page"]
+
+
+class _Finance(Connection):
+    """A connection whose secret is the key of the ERP's finance team."""
+
+    _server: TrytonServer
+
+    @classmethod
+    def of(cls, server: TrytonServer) -> _Finance:
+        names = dict.fromkeys(("name", "vendor", "secret_id"), "tryton")
+        connection = cls(base_url=server.url, **names)
+        connection._server = server
+        return connection
+
+    def secret(self) -> dict[str, str]:
+        return {"key": self._server.key("finance")}

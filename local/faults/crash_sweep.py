@@ -1,0 +1,218 @@
+"""The crash sweep: a workflow, crashed once at every boundary that it crosses.
+
+A run is recorded: every call to a vendor and to AWS, of every function and of the state machine.
+Then, for each call, one more transaction is begun whose function dies before the call is sent, or
+when its answer has come and is not recorded yet, or never gets to see a vendor's answer. At the end
+the systems are asked what they hold. The same for the compensation: a team takes a run back whose
+last step is refused.
+
+    make crash-sweep
+    make crash-sweep SWEEP="--point 'CreateOrderFunction 1 | POST tryton … | 1 | lose'"
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import click
+
+from local.faults.harness import Harness, Plan
+from local.faults.invariants import Expectation, violations
+from local.faults.scenarios import BEGINNINGS, Transaction
+from local.faults.snapshot import Account
+from local.workflows import workflows
+
+WAVE = 24
+ATTEMPTS_TO_REACH = 3
+VENDOR = ("crash_before", "lose", "crash_after")
+AWS = ("crash_before", "crash_after")
+ONCE_PER_PROCESS = ("GetParameter", "GetSecretValue", "token")
+COMPENSATE = "compensate"
+
+
+@dataclass(frozen=True)
+class Point:
+    """One boundary: a call, and how it is crossed."""
+
+    label: str
+    kind: str
+
+    def __str__(self) -> str:
+        return f"{self.label} | {self.kind}"
+
+    @classmethod
+    def of(cls, text: str) -> Point:
+        label, _, kind = text.rpartition(" | ")
+        return cls(label, kind)
+
+    @property
+    def function(self) -> str:
+        return self.label.split()[0]
+
+    @property
+    def plan(self) -> Plan:
+        return {"faults": {self.label: {"kind": self.kind}}}
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way through a workflow: all the way, or back again by a team's decision."""
+
+    workflow: str
+    decide: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.workflow}, compensated" if self.decide else self.workflow
+
+    @property
+    def plan(self) -> Plan:
+        """To be taken back, the last step that calls a function is refused for good."""
+        if not self.decide:
+            return {}
+        [definition] = [each for each in workflows() if each.name == self.workflow]
+        functions = [definition.function(step) for step in definition.forward]
+        return {"deny": [function for function in functions if function][-1]}
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A promise that was broken at a point."""
+
+    way: Way
+    point: Point
+    what: str
+
+
+class Sweep:
+    """One sweep in one harness."""
+
+    def __init__(self, harness: Harness, say=print) -> None:
+        self._harness = harness
+        self._say = say
+        self.violations: list[Violation] = []
+        self.endings: Counter[str] = Counter()
+        self.points = 0
+
+    def record(self, way: Way, known: set[str]) -> tuple[Expectation, list[Point]]:
+        """What a run without a crash leaves behind, and every boundary that it crosses and that is
+        not known yet."""
+        transaction = self._harness.new(way.workflow, way.plan)
+        self._harness.start_cold(transaction)
+        [account] = self._harness.run([transaction], way.decide)
+        expected = Expectation.of(account)
+        if broken := violations(account, expected):
+            raise RuntimeError(f"{way} is broken without any crash: {'; '.join(broken)}")
+        labels = [line["call"] for line in self._harness.trace(transaction)]
+        new = [label for label in dict.fromkeys(labels) if label not in known]
+        known.update(new)
+        return expected, [
+            Point(label, kind) for label in new for kind in (AWS if "| AWS" in label else VENDOR)
+        ]
+
+    def visit(self, way: Way, points: list[Point], expected: Expectation) -> None:
+        """Crash one transaction at each point, many side by side."""
+        self.points += len(points)
+        # In a queue's batch several transactions would crash together: one at a time.
+        alone = [point for point in points if self._is_fed_by_a_queue(point.function)]
+        others = [point for point in points if point not in alone]
+        waves = [[point] for point in alone] + list(_batches(others, WAVE))
+        visited = 0
+        for wave in waves:
+            unreached = wave
+            for _ in range(ATTEMPTS_TO_REACH):
+                unreached = self._crash(way, unreached, expected)
+                if not unreached:
+                    break
+            for point in unreached:
+                self.violations.append(Violation(way, point, "not reached: the run crossed others"))
+            visited += len(wave)
+            self._say(f"  {way}: {visited} of {len(points)} boundaries")
+
+    def _crash(self, way: Way, points: list[Point], expected: Expectation) -> list[Point]:
+        """One transaction for each point; those that did not come to their point."""
+        begun: dict[str, Point] = {}
+        transactions: list[Transaction] = []
+        for point in points:
+            transaction = self._harness.new(way.workflow, way.plan | point.plan)
+            if any(call in point.label for call in ONCE_PER_PROCESS):
+                self._harness.start_cold(transaction, point.function)
+            begun[transaction.mark] = point
+            transactions.append(transaction)
+        unreached = []
+        for account in self._harness.run(transactions, way.decide):
+            point = begun[account.transaction.mark]
+            if not self._was_reached(account, point):
+                unreached.append(point)
+                continue
+            self.endings[account.ending] += 1
+            self.violations += [
+                Violation(way, point, what) for what in violations(account, expected)
+            ]
+        return unreached
+
+    def _was_reached(self, account: Account, point: Point) -> bool:
+        return any(
+            line["call"] == point.label and "fault" in line
+            for line in self._harness.trace(account.transaction)
+        )
+
+    def _is_fed_by_a_queue(self, function: str) -> bool:
+        mappings = self._harness.cloud.client("lambda").list_event_source_mappings()
+        names = {mapping["FunctionArn"] for mapping in mappings["EventSourceMappings"]}
+        try:
+            return self._harness.cloud.function(function).arn in names
+        except KeyError:
+            return False
+
+
+def _batches(points: list[Point], size: int) -> Iterator[list[Point]]:
+    rest = iter(points)
+    while batch := list(islice(rest, size)):
+        yield batch
+
+
+@click.command()
+@click.option("--workflow", type=click.Choice(sorted(BEGINNINGS)), help="One alone.")
+@click.option("--point", help="One boundary alone, as a violation names it.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Of every random wait.")
+def main(workflow: str | None, point: str | None, seed: int) -> None:
+    """Crash a workflow at every boundary, and ask the systems what they hold."""
+    random.seed(seed)
+    began = time.monotonic()
+    with Harness(lambda step: click.echo(f"  {step}")) as harness:
+        sweep = Sweep(harness, click.echo)
+        for name in [workflow] if workflow else sorted(BEGINNINGS):
+            known: set[str] = set()
+            for way in (Way(name), Way(name, COMPENSATE)):
+                expected, points = sweep.record(way, known)
+                if point:
+                    points = [each for each in points if str(each) == point]
+                else:
+                    click.echo(f"{way}: {len(points)} boundaries; each is crashed at once")
+                sweep.visit(way, points, expected)
+    if not sweep.points:
+        raise click.UsageError(f"no run crosses {point!r}: `make crash-sweep` prints what there is")
+    seconds = time.monotonic() - began
+    ended = ", ".join(f"{number} {ending}" for ending, number in sweep.endings.most_common())
+    click.echo(f"{sweep.points} boundaries in {seconds:.0f} s; runs: {ended}")
+    for violation in sweep.violations:
+        click.echo(f"VIOLATION {violation.way}, seed {seed}: {violation.what}")
+        click.echo(f"  {replay(violation, seed)}")
+    click.echo(f"{len(sweep.violations)} violations")
+    sys.exit(bool(sweep.violations))
+
+
+def replay(violation: Violation, seed: int) -> str:
+    """The one command that shows a violation again."""
+    chosen = f"--workflow {violation.way.workflow} --seed {seed} --point '{violation.point}'"
+    return f'make crash-sweep SWEEP="{chosen}"'
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""What must hold of every transaction, whatever failed: nothing twice, nothing lost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from local.faults.census import Remote
+from local.faults.snapshot import Account
+
+ENDED = "SUCCEEDED"
+RUNNING = "RUNNING"
+DONE = "DONE"
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What a transaction without any fault left behind: how it ended, what was live in which
+    system, and what its timeline told."""
+
+    ending: str
+    live: Counter[tuple[str, str]]
+    events: frozenset[str]
+
+    @classmethod
+    def of(cls, account: Account) -> Expectation:
+        """From a transaction that went well."""
+        return cls(account.ending, _live(account), frozenset(e["type"] for e in account.events))
+
+
+def violations(account: Account, expected: Expectation) -> list[str]:
+    """Every way in which a transaction broke a promise; none is what we want."""
+    return [
+        *_twice(account),
+        *_unowned(account),
+        *_disagreeing(account),
+        *_lost(account, expected),
+        *_untold(account, expected),
+    ]
+
+
+def _live(account: Account) -> Counter[tuple[str, str]]:
+    return Counter(
+        key[:2] for key, remotes in account.remote.items() for each in remotes if each.live
+    )
+
+
+def _twice(account: Account) -> Iterator[str]:
+    """At most one live record per business key."""
+    for key, remotes in account.remote.items():
+        live = [remote for remote in remotes if remote.live]
+        if len(live) > 1:
+            yield f"twice: {_name(key)} is there {len(live)} times: {_ids(live)}"
+
+
+def _unowned(account: Account) -> Iterator[str]:
+    """Every run ends completed, compensated, or as an open exception with an owner."""
+    if not account.runs:
+        yield "lost: no run ever began"
+    for run in account.runs:
+        name = run["name"]
+        mine = [row for row in account.waiting if row["id"] and row["correlation_id"] == name]
+        if run["status"] == RUNNING and not mine:
+            yield f"stuck: {name} runs, and no exception waits for a team"
+        if run["status"] not in (RUNNING, ENDED):
+            yield f"lost: {name} ended as {run['status']}: {run.get('error')}"
+    for row in account.waiting:
+        if not row["team"]:
+            yield f"stuck: exception {row['id']} has no owner"
+
+
+def _disagreeing(account: Account) -> Iterator[str]:
+    """The ledger, the cross-references and the systems tell the same."""
+    done = {}
+    for row in account.effects:
+        key = (row["connection"], row["entity"], row["record"])
+        if row["state"] == DONE:
+            done[key] = row["remote_id"]
+        elif row["state"] != "UNDONE" and not account.waiting:
+            yield f"open: effect {row['effect']} is {row['state']}, and nobody works on it"
+    for key, remotes in account.remote.items():
+        tracked = key in done or key[1] != "organization"
+        for remote in remotes:
+            if remote.live and tracked and done.get(key) != remote.id and not account.waiting:
+                yield f"unknown: {_name(key)} {remote.id} is there, the ledger says {done.get(key)}"
+    for key, remote_id in done.items():
+        if remote_id not in [remote.id for remote in account.remote.get(key, []) if remote.live]:
+            yield f"missing: the ledger says that {_name(key)} is {remote_id}; it is not there"
+    linked = {
+        (row["system"], *row["canonical_id"].split("#", 1)): row["remote_id"]
+        for row in account.references
+    }
+    for key in linked.keys() | done.keys():
+        if linked.get(key) != done.get(key):
+            yield (f"cross-reference: {_name(key)} is {linked.get(key)}, done was {done.get(key)}")
+
+
+def _lost(account: Account, expected: Expectation) -> Iterator[str]:
+    """What ended well left behind what it should."""
+    if account.waiting or not account.runs:
+        return
+    if account.ending != expected.ending:
+        yield f"lost: ended as {account.ending!r} instead of {expected.ending!r}"
+    for what, number in (expected.live - _live(account)).items():
+        yield f"lost: {number} {' '.join(what)} of {expected.live[what]} missing"
+    for what, number in (_live(account) - expected.live).items():
+        yield f"left behind: {number} {' '.join(what)} too many"
+
+
+def _untold(account: Account, expected: Expectation) -> Iterator[str]:
+    """The timeline says what happened; its readers drop an event that was told again."""
+    told = {event["type"] for event in account.events}
+    if not account.waiting:
+        for type_ in expected.events - told:
+            yield f"untold: no {type_} on the timeline"
+    if account.waiting and "exception.raised" not in told:
+        yield "untold: an exception is open, and the timeline does not say so"
+    different = Counter(type_ for type_, _ in {(e["type"], e["id"]) for e in account.events})
+    for type_, number in different.items():
+        if number > len(account.runs) and not type_.startswith("exception."):
+            yield f"told twice: {number} different {type_}"
+
+
+def _name(key: tuple[str, str, str]) -> str:
+    return f"{key[1]} {key[2]} in {key[0]}"
+
+
+def _ids(remotes: list[Remote]) -> str:
+    return ", ".join(f"{remote.id} ({remote.state})" for remote in remotes)

@@ -1,0 +1,46 @@
+"""How a transaction of each workflow begins: all that the harness needs to know of a workflow."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from local.environment import LocalEnvironment
+from local.sandboxes.salesforce_seed import USD_DEAL, close_won, create_deal
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """One transaction under test.
+
+    Every event of it contains `mark`; `records` are the canonical ids that it writes under, itself
+    or as `<id>/…`; `begin` makes it happen in the system where it starts.
+    """
+
+    mark: str
+    records: tuple[str, ...]
+    begin: Callable[[], None]
+
+    def owns(self, record: str) -> bool:
+        """Whether a canonical id is of this transaction."""
+        return record.split("/")[0] in self.records
+
+
+def lead_to_order(environment: LocalEnvironment) -> Transaction:
+    """A deal of its own, with a parent account, recurring and services lines; then it is won."""
+    organization = environment.organization
+    with organization.transaction():
+        deal = create_deal(organization, USD_DEAL, suffix=f"No{next(_numbers)}")
+    account = organization.get("Opportunity", deal)["AccountId"]
+    parent = organization.get("Account", account)["ParentId"]
+    records = tuple(f"salesforce:{each}" for each in (deal, account, parent))
+    return Transaction(deal, records, lambda: close_won(organization, deal))
+
+
+BEGINNINGS: dict[str, Callable[[LocalEnvironment], Transaction]] = {
+    "lead_to_order": lead_to_order,
+}
+"""By the name of the workflow's definition."""

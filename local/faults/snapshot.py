@@ -1,0 +1,111 @@
+"""What our own tables and state machines say of transactions, and what the systems hold."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer
+
+from local.cloud import LocalCloud
+from local.faults.census import Census
+from local.faults.scenarios import Transaction
+
+Row = dict[str, Any]
+
+
+@dataclass
+class Account:
+    """What is known of one transaction.
+
+    `runs` are its executions as Step Functions describes them, `waiting` its open exceptions;
+    `effects`, `references` and `events` are its rows of the ledger, the cross-reference store and
+    the timeline; `remote` is what the systems hold under its records.
+    """
+
+    transaction: Transaction
+    runs: list[Row] = field(default_factory=list)
+    waiting: list[Row] = field(default_factory=list)
+    effects: list[Row] = field(default_factory=list)
+    references: list[Row] = field(default_factory=list)
+    events: list[Row] = field(default_factory=list)
+    remote: Census = field(default_factory=dict)
+
+    @property
+    def has_settled(self) -> bool:
+        """Whether it began, and all that still runs waits for a team."""
+        running = sum(run["status"] == "RUNNING" for run in self.runs)
+        return bool(self.runs) and running <= len(self.waiting)
+
+    @property
+    def ending(self) -> str:
+        """How it ended, in a word or two; several runs have several endings."""
+        endings = [_ending(run) for run in self.runs]
+        return ", ".join(sorted(endings)) or "never began"
+
+
+def _ending(run: Row) -> str:
+    if run["status"] == "SUCCEEDED":
+        return json.loads(run["output"]).get("status", "succeeded")
+    return "waits for a team" if run["status"] == "RUNNING" else run["status"].lower()
+
+
+def follow(cloud: LocalCloud, transactions: Iterable[Transaction]) -> list[Account]:
+    """The transactions' runs and open exceptions: enough to see whether they have settled."""
+    accounts = [Account(transaction) for transaction in transactions]
+    states = cloud.client("stepfunctions")
+    for machine in states.list_state_machines()["stateMachines"]:
+        pages = states.get_paginator("list_executions").paginate(
+            stateMachineArn=machine["stateMachineArn"]
+        )
+        for execution in (row for page in pages for row in page["executions"]):
+            for account in accounts:
+                if account.transaction.mark in execution["name"]:
+                    account.runs.append(
+                        states.describe_execution(executionArn=execution["executionArn"])
+                    )
+    for row in _rows(cloud, "ExceptionsTable"):
+        for account in accounts:
+            if row["status"] != "resolved" and account.transaction.mark in row["correlation_id"]:
+                account.waiting.append(row)
+    return accounts
+
+
+def take(cloud: LocalCloud, transactions: Iterable[Transaction], census: Census) -> list[Account]:
+    """All that is known of the transactions."""
+    accounts = follow(cloud, transactions)
+    owner: dict[str, list[Account]] = defaultdict(list)
+    for account in accounts:
+        for record in account.transaction.records:
+            owner[record].append(account)
+
+    def owners(record: str) -> list[Account]:
+        return owner.get(record.split("/")[0], [])
+
+    for row in _rows(cloud, "EffectsTable"):
+        for account in owners(row["record"]):
+            account.effects.append(row)
+    for row in _rows(cloud, "CrossReferencesTable"):
+        for account in owners(row["canonical_id"].split("#", 1)[1]):
+            account.references.append(row)
+    for key, remotes in census.items():
+        for account in owners(key[2]):
+            account.remote[key] = remotes
+    for row in _rows(cloud, "TimelineTable"):
+        for account in accounts:
+            if account.transaction.mark in row["correlation_id"]:
+                account.events.append(json.loads(row["event"]))
+    return accounts
+
+
+def _rows(cloud: LocalCloud, table: str) -> Iterable[Row]:
+    read = TypeDeserializer().deserialize
+    pages = (
+        cloud.client("dynamodb").get_paginator("scan").paginate(TableName=cloud.resources[table])
+    )
+    for page in pages:
+        for item in page["Items"]:
+            yield {name: read(value) for name, value in item.items()}
