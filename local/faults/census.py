@@ -43,7 +43,8 @@ class Systems:
 
     def __init__(self, environment: LocalEnvironment) -> None:
         self._environment = environment
-        self._erp = TrytonRest(_Finance.of(environment.tryton))
+        self._transport = httpx.HTTPTransport()
+        self._erp = TrytonRest(_Finance.of(environment.tryton), transport=self._transport)
         self._support = httpx.Client(base_url=environment.zendesk.url)
 
     def census(self) -> Census:
@@ -58,6 +59,7 @@ class Systems:
 
     def close(self) -> None:
         """Close the network connections."""
+        self._transport.close()
         self._support.close()
 
     def _crm(self) -> Iterator[tuple[Key, Remote]]:

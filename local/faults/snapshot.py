@@ -67,10 +67,11 @@ def follow(cloud: LocalCloud, transactions: Iterable[Transaction]) -> list[Accou
                     account.runs.append(
                         states.describe_execution(executionArn=execution["executionArn"])
                     )
-    for row in _rows(cloud, "ExceptionsTable"):
-        for account in accounts:
-            if row["status"] != "resolved" and account.transaction.mark in row["correlation_id"]:
-                account.waiting.append(row)
+    for status in ("open", "resolving"):
+        for row in _rows(cloud, "ExceptionsTable", "by_status", status=status):
+            for account in accounts:
+                if account.transaction.mark in row["correlation_id"]:
+                    account.waiting.append(row)
     return accounts
 
 
@@ -101,11 +102,20 @@ def take(cloud: LocalCloud, transactions: Iterable[Transaction], census: Census)
     return accounts
 
 
-def _rows(cloud: LocalCloud, table: str) -> Iterable[Row]:
-    read = TypeDeserializer().deserialize
-    pages = (
-        cloud.client("dynamodb").get_paginator("scan").paginate(TableName=cloud.resources[table])
-    )
+def _rows(cloud: LocalCloud, table: str, index: str = "", **equal: str) -> Iterable[Row]:
+    """Every row of a table, or those of an index in which one attribute has a value."""
+    client, read = cloud.client("dynamodb"), TypeDeserializer().deserialize
+    if index:
+        [(name, value)] = equal.items()
+        pages = client.get_paginator("query").paginate(
+            TableName=cloud.resources[table],
+            IndexName=index,
+            KeyConditionExpression="#name = :value",
+            ExpressionAttributeNames={"#name": name},
+            ExpressionAttributeValues={":value": {"S": value}},
+        )
+    else:
+        pages = client.get_paginator("scan").paginate(TableName=cloud.resources[table])
     for page in pages:
         for item in page["Items"]:
             yield {name: read(value) for name, value in item.items()}

@@ -1,0 +1,1 @@
+"""Faults on purpose, in one local environment: it is closed after the last test of this package."""
