@@ -124,7 +124,7 @@ def _recovery_transitions(workflow: Workflow, name: str) -> Iterator[Transition]
     for transition in workflow.transitions(name):
         if transition.condition == f"{{% $failed.step = '{transition.target}' %}}":
             yield Transition(name, "FailedStep", "again")
-        elif name != "Resume" or transition.label != "otherwise":
+        else:
             yield transition
 
 

@@ -18,7 +18,7 @@ from local.paths import ROOT
 
 DEFINITIONS = ROOT / "statemachines"
 
-RECOVERY = ("StepFailed", "BackOff", "AwaitRemediation", "Resume")
+RECOVERY = ("StepFailed", "BackOff", "DryRunFailed", "AwaitRemediation", "Resume", "NoSuchStep")
 _SUBSTITUTION = re.compile(r"\$\{(\w+)}")
 
 
@@ -74,8 +74,9 @@ class Workflow:
             label = rule.get("Comment", "yes" if len(rules) == 1 else "")
             yield Transition(name, rule["Next"], label, rule["Condition"])
         if "Default" in state:
-            labelled = len(rules) > 1 or "Comment" in rules[0]
-            yield Transition(name, state["Default"], "otherwise" if labelled else "no")
+            labelled = len(rules) > 1 or any("Comment" in rule for rule in rules)
+            otherwise = "otherwise" if labelled else "no"
+            yield Transition(name, state["Default"], otherwise if rules else "")
         if "Next" in state:
             yield Transition(name, state["Next"])
 

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -73,6 +74,23 @@ def read(states: Any, execution_arn: str) -> list[Visit]:
         executionArn=execution_arn, includeExecutionData=False
     )
     return visits(event for page in pages for event in page["events"])
+
+
+def records_at(states: Any, execution_arn: str, step: str) -> dict[str, Any] | None:
+    """The records that an execution had when it last entered a step; None if it never did.
+
+    They are a variable: each state that assigns it says so when it is left.
+    https://docs.aws.amazon.com/step-functions/latest/apireference/API_StateExitedEventDetails.html
+    """
+    records: str | None = None
+    found: str | None = None
+    pages = states.get_paginator("get_execution_history").paginate(executionArn=execution_arn)
+    for event in (event for page in pages for event in page["events"]):
+        details = _details(event)
+        records = details.get("assignedVariables", {}).get("records", records)
+        if event["type"].endswith("StateEntered") and details["name"] == step:
+            found = records
+    return json.loads(found) if found else None
 
 
 def visits(events: Iterable[dict[str, Any]]) -> list[Visit]:

@@ -31,15 +31,15 @@ def test_tables_can_be_restored_and_are_encrypted(stack: Stack) -> None:
         assert properties.get("SSESpecification", {}).get("SSEEnabled") is True, logical_id
 
 
-def test_nothing_but_deliveries_expires(stack: Stack) -> None:
-    """Above all no financial effect."""
+def test_nothing_but_deliveries_and_plans_expires(stack: Stack) -> None:
+    """Above all no financial effect: a unit test holds that none has the attribute."""
     expiring = {
-        logical_id
+        logical_id: resource["Properties"]["TimeToLiveSpecification"]["AttributeName"]
         for logical_id, resource in stack.of_type("AWS::DynamoDB::Table").items()
         if "TimeToLiveSpecification" in resource["Properties"]
     }
 
-    assert expiring == {"DeliveriesTable"}
+    assert expiring == {"DeliveriesTable": "expiration", "EffectsTable": "expires_at"}
 
 
 def test_each_queue_has_a_dead_letter_queue(stack: Stack) -> None:

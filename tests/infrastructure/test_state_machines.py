@@ -86,8 +86,8 @@ def test_errors_have_names_that_exist(workflow: Workflow) -> None:
 
 
 def test_what_is_tried_again_is_what_trying_again_can_mend(workflow: Workflow) -> None:
-    [rule] = workflow.states["StepFailed"]["Choices"]
-    [listed] = ERROR_LIST.findall(rule["Condition"])
+    retried, *_ = workflow.states["StepFailed"]["Choices"]
+    [listed] = ERROR_LIST.findall(retried["Condition"])
 
     assert set(re.findall(r"'([^']+)'", listed)) == TRANSIENT_AWS_ERRORS | _names(
         errors.TransientError
@@ -133,7 +133,7 @@ def test_a_run_resumes_at_whichever_step_failed(workflow: Workflow) -> None:
 
 
 def test_every_state_is_forward_compensation_or_recovery(workflow: Workflow) -> None:
-    parts = [*workflow.forward, *workflow.compensation, *RECOVERY]
+    parts = {*workflow.forward, *workflow.compensation, *RECOVERY}
 
     assert sorted(parts) == sorted(workflow.states)
 
@@ -157,6 +157,7 @@ def test_a_step_passes_what_its_function_takes(workflow: Workflow) -> None:
         required = {field for field, info in command.model_fields.items() if info.is_required()}
         if issubclass(command, Command):
             required.add("remediation")  # a team's skip or link reaches the step by it
+            required.add("dry_run")  # or it would write in a dry run
         assert required <= payload <= set(command.model_fields), name
 
 
@@ -167,6 +168,50 @@ def test_a_step_belongs_to_the_transaction_of_the_event(workflow: Workflow) -> N
     assert assign["correlation_id"] == "{% $states.input.correlation_id %}"
     told = set(_values(list(workflow.states.values())[1:], "correlation_id"))
     assert told == {"{% $correlation_id %}"}
+
+
+def test_every_step_is_told_whether_it_is_a_dry_run(workflow: Workflow) -> None:
+    assign = workflow.states["ReceiveEvent"]["Assign"]["dry_run"]
+
+    assert assign == (
+        "{% $states.input.replay.dry_run = true ? $states.context.Execution.Name : '' %}"
+    )
+    told = set(_values(list(workflow.states.values())[1:], "dry_run"))
+    assert told == {"{% $dry_run %}"}
+
+
+def test_a_dry_run_publishes_nothing_and_asks_no_team(workflow: Workflow) -> None:
+    """Each way to such a state is a choice that a dry run has left before; the other steps write
+    through the ledger, which knows what a dry run is."""
+    forbidden = {"AwaitRemediation"} | {
+        name
+        for name, state in workflow.states.items()
+        if state["Type"] == "Task" and "lambda:invoke" not in state["Resource"]
+    }
+    assert len(forbidden) > 1
+    for source, state in workflow.states.items():
+        if source == "AwaitRemediation":
+            continue
+        assert state.get("Next") not in forbidden, source
+        rules = state.get("Choices", [])
+        ways = [(rule["Condition"], rule["Next"]) for rule in rules] + [("", state.get("Default"))]
+        for position, (condition, target) in enumerate(ways):
+            if target not in forbidden:
+                continue
+            before = {rule["Condition"]: rule["Next"] for rule in rules[:position]}
+            assert any(
+                _leaves_dry(earlier, condition, target)
+                for earlier, left_to in before.items()
+                if left_to in ("DryRunCompleted", "DryRunFailed")
+            ), (source, condition, target)
+
+
+def _leaves_dry(earlier: str, condition: str, target: str) -> bool:
+    """Whether a rule takes every dry run that a later one, for this condition, would take."""
+    if condition == f"{{% $failed.step = '{target}' %}}":
+        among = "{% $dry_run != '' and $failed.step in ["
+        return earlier.startswith(among) and f"'{target}'" in earlier
+    return earlier == "{% $dry_run != '' %}"
 
 
 def test_substitutions_are_quoted_and_known(workflow: Workflow) -> None:

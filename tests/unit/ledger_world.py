@@ -61,12 +61,12 @@ class World:
             read=self.vendor.read,
         )
 
-    def undo(self, transaction: str = "T1") -> Undone:
+    def undo(self, transaction: str = "T1", *, dry_run: str = "") -> Undone:
         """What a compensation's function does."""
         return self.ledger.undo(
             KEY,
             entity="task",
-            command=samples.command(transaction),
+            command=samples.command(transaction, dry_run=dry_run),
             find=lambda: self.vendor.find(KEY.record),
             cancel=self.vendor.cancel,
         )

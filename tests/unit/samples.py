@@ -104,7 +104,7 @@ def order(**values: Any) -> Order:
     return Order(**(given | values))
 
 
-def command(transaction: str = "T1", **decision: Any) -> Command:
+def command(transaction: str = "T1", *, dry_run: str = "", **decision: Any) -> Command:
     """What a function was told: its transaction, and a team's decision if one is given."""
     remediation = decision and {"step": "Write", "by": "ana", "reason": "seen", **decision}
-    return Command(correlation_id=transaction, remediation=remediation or None)
+    return Command(correlation_id=transaction, dry_run=dry_run, remediation=remediation or None)

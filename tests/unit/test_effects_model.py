@@ -27,8 +27,9 @@ from hypothesis.stateful import (
 from interlock import aws
 from interlock.canonical import Command
 from interlock.crossref import CrossReferences
-from interlock.effects import LEASE_SECONDS, Effect, EffectKey, Ledger, State
+from interlock.effects import LEASE_SECONDS, Effect, EffectKey, Ledger, State, Undone
 from interlock.errors import InterlockError, OutcomeUnknown, RecordConflict
+from interlock.plans import Plan
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.dynamo_type import DynamoType
@@ -220,18 +221,65 @@ class Ledgers(RuleBasedStateMachine):
             assert self.vendor.records[written.remote_id] == written
             assert written.subject == content or written.remote_id in self.linked
 
-    def _undo(self, transaction: str) -> None:
+    def _undo(self, transaction: str, *, dry_run: str = "") -> Undone:
         def cancel(remote_id: str) -> None:
             assert self.vendor.owner[remote_id] == transaction
             self.vendor.cancel(remote_id)
 
-        self.ledger.undo(
+        return self.ledger.undo(
             self.key,
             entity="task",
-            command=samples.command(transaction),
+            command=samples.command(transaction, dry_run=dry_run),
             find=lambda: self.vendor.find(self.key.record),
             cancel=cancel,
         )
+
+
+class Rehearsals(Ledgers):
+    """The same, with a dry run before any of it."""
+
+    @rule(transaction=TRANSACTIONS, content=CONTENTS)
+    def rehearse(self, transaction: str, content: str) -> None:
+        """A dry run writes nothing, and foretells what a run in earnest does right after it."""
+        self._arm(Fault.NONE, None)
+        before = self._everything()
+        foretold = self._outcome(samples.command(transaction, dry_run="D1"), content)
+        assert self._everything() == before
+        if foretold != "busy":
+            plan = _item("EffectsTable", f"plan#D1#{self.key}")["plan"]
+            foretold = Plan.model_validate_json(plan).action
+        calls = len(self.vendor.calls)
+        done = self._outcome(samples.command(transaction), content)
+        made = self.vendor.calls[calls:]
+        written = "create" if "create" in made else "adopt" if "find" in made else "unchanged"
+        assert foretold == (written if done == "written" else done)
+
+    @rule(transaction=TRANSACTIONS)
+    def rehearse_undoing(self, transaction: str) -> None:
+        """A dry run takes nothing back, and foretells what would be."""
+        self._arm(Fault.NONE, None)
+        before = self._everything()
+        try:
+            foretold = self._undo(transaction, dry_run="D1")
+            assert self._everything() == before
+            assert foretold == self._undo(transaction)
+        except OutcomeUnknown:
+            assert self._everything() == before
+
+    def _everything(self) -> Any:
+        """All that a dry run could do damage to."""
+        records = [(id, note.model_dump()) for id, note in self.vendor.records.items()]
+        return records, sorted(self.vendor.cancelled), self._row(), self._linked()
+
+    def _outcome(self, command: Command, content: str) -> str:
+        """What becomes of a write with which nothing goes wrong."""
+        try:
+            self._once(command, content)
+        except OutcomeUnknown:
+            return "busy"
+        except RecordConflict:
+            return "conflict"
+        return "written"
 
 
 @pytest.fixture
@@ -241,11 +289,14 @@ def tables(cloud: Cloud) -> None:
     cloud.table("CrossReferencesTable")
 
 
-def test_nothing_twice_whatever_happens(tables: None) -> None:
+@pytest.mark.parametrize(("machine", "examples"), [(Ledgers, 60), (Rehearsals, 20)])
+def test_nothing_twice_whatever_happens(
+    tables: None, machine: type[Ledgers], examples: int
+) -> None:
     run_state_machine_as_test(
-        Ledgers,
+        machine,
         settings=settings(
-            max_examples=60,
+            max_examples=examples,
             stateful_step_count=15,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -75,6 +75,13 @@ def test_a_command_becomes_a_record_in_json(context: Any) -> None:
     assert json.loads(json.dumps(answer)) == answer
 
 
+def test_a_dry_run_is_told_apart_in_the_log(context: Any, log: Callable[[], list]) -> None:
+    pay(message(dry_run="T1-dry-run-1"), context)
+    pay(message(), context)
+
+    assert [line.get("dry_run") for line in log()] == ["T1-dry-run-1", None]
+
+
 def test_the_handler_keeps_the_functions_name_and_text() -> None:
     assert pay.__name__ == "pay"
     assert pay.__doc__.startswith("Pays")

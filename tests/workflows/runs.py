@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from interlock.connectors.crm import salesforce_events
 from interlock.events import Event
 from interlock.remediation import BusinessException
 
 from local.environment import LocalEnvironment
 from local.sandboxes.salesforce_seed import OPEN_STAGE, close_won
+from local.sandboxes.salesforce_store import ORGANIZATION_ID
 
 SECONDS = 30
 QUEUES = ("SalesforceInbox", "StartQueue", "TimelineQueue")
@@ -91,6 +93,26 @@ class Workflow:
             yield
         finally:
             self._held_back = False
+
+    def event_of(self, event: dict[str, Any]) -> Event:
+        """The canonical event that a change event becomes."""
+        [translated] = salesforce_events.translate(
+            event,
+            connection="salesforce",
+            organisation=ORGANIZATION_ID,
+            won_stages={"Closed Won"},
+        )
+        return translated
+
+    def replay(self, event: Event, name: str, **replay: Any) -> Run:
+        """Start an execution for an event again, under a name of its own."""
+        run = Run(self, name, event.correlation_id)
+        self.cloud.client("stepfunctions").start_execution(
+            stateMachineArn=self.cloud.resources["LeadToOrder"],
+            name=name,
+            input=json.dumps(event.model_dump(mode="json") | {"replay": replay}),
+        )
+        return run
 
     def call(self, function: str, payload: dict[str, Any]) -> Any:
         """Invoke a function as its caller does. Raises FunctionFailed."""
@@ -175,10 +197,11 @@ class Workflow:
 
 
 class Run:
-    """One execution of lead to order; `name` is its transaction's correlation id."""
+    """One execution of lead to order, of the transaction that it is named after or replays."""
 
-    def __init__(self, workflow: Workflow, name: str) -> None:
+    def __init__(self, workflow: Workflow, name: str, transaction: str | None = None) -> None:
         self.name = name
+        self.transaction = transaction or name
         self.deal = name.split("-")[0]
         self._workflow = workflow
         self._cloud = workflow.cloud
@@ -226,7 +249,7 @@ class Run:
         rows = self._cloud.client("dynamodb").query(
             TableName=self._cloud.resources["TimelineTable"],
             KeyConditionExpression="correlation_id = :c",
-            ExpressionAttributeValues={":c": {"S": self.name}},
+            ExpressionAttributeValues={":c": {"S": self.transaction}},
         )["Items"]
         return [Event.model_validate_json(row["event"]["S"]) for row in rows]
 
@@ -267,7 +290,7 @@ class Run:
             IndexName="by_transaction",
             KeyConditionExpression="#t = :t",
             ExpressionAttributeNames={"#t": "transaction"},
-            ExpressionAttributeValues={":t": {"S": self.name}},
+            ExpressionAttributeValues={":t": {"S": self.transaction}},
         )["Items"]
         return [row["effect"]["S"] for row in rows]
 
@@ -283,7 +306,7 @@ class Run:
         return [
             BusinessException.model_validate_json(row["content"]["S"])
             for row in rows
-            if row["correlation_id"]["S"] == self.name
+            if row["correlation_id"]["S"] == self.transaction
         ]
 
     def resolve(self, action: str, **decision: Any) -> BusinessException:

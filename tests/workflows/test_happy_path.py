@@ -16,6 +16,7 @@ from tests.workflows.systems import Systems
 # The business process, as the definition reads from top to bottom.
 PROCESS = [
     "ReceiveEvent",
+    "IsReplayOfStep",
     "RefetchOpportunity",
     "IsStillWon",
     "ValidateAccountHierarchy",
@@ -32,6 +33,7 @@ PROCESS = [
     "CreateImplementationTasks",
     "WriteBackToCrm",
     "VerifyReadBack",
+    "IsDryRun",
     "PublishOrderAccepted",
     "OrderAccepted",
 ]

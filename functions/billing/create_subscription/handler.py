@@ -20,7 +20,13 @@ def handler(command: CreateSubscription) -> Subscription | None:
         return None
     billing, system = connections.billing(), connections.current().name
     wanted = Subscription.of(command.order)
-    customer = CrossReferences.load().require(reference("customer", wanted.customer_id), system)
+    customer, crossref = reference("customer", wanted.customer_id), CrossReferences.load()
+
+    def find() -> Subscription | None:
+        """Who is no customer there has no subscription."""
+        known = crossref.get(customer, system)
+        return billing.find_subscription(wanted.id, customer_remote_id=known) if known else None
+
     effect = Effect(
         key=EffectKey(system, "create_subscription", wanted.id),
         entity="subscription",
@@ -32,8 +38,8 @@ def handler(command: CreateSubscription) -> Subscription | None:
     return ledger().once(
         effect,
         perform=lambda key: billing.create_subscription(
-            wanted, customer_remote_id=customer, idempotency_key=key
+            wanted, customer_remote_id=crossref.require(customer, system), idempotency_key=key
         ),
-        find=lambda: billing.find_subscription(wanted.id, customer_remote_id=customer),
+        find=find,
         read=billing.get_subscription,
     )

@@ -17,7 +17,7 @@ class CreateOrder(Command):
 def handler(command: CreateOrder) -> Order:
     """The order with the ERP's number, taxes and total."""
     erp, system, order = connections.erp(), connections.current().name, command.order
-    customer = CrossReferences.load().require(reference("customer", order.bill_to), system)
+    customer, crossref = reference("customer", order.bill_to), CrossReferences.load()
     effect = Effect(
         key=EffectKey(system, "create_order", order.id),
         entity="order",
@@ -28,7 +28,9 @@ def handler(command: CreateOrder) -> Order:
     )
     return ledger().once(
         effect,
-        perform=lambda _: erp.create_order(order, customer_remote_id=customer),
+        perform=lambda _: erp.create_order(
+            order, customer_remote_id=crossref.require(customer, system)
+        ),
         find=lambda: erp.find_order(order.id),
         read=erp.get_order,
     )

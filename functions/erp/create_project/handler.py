@@ -19,7 +19,7 @@ def handler(command: CreateProject) -> Project | None:
     erp, system, order = connections.erp(), connections.current().name, command.order
     if not order.lines_of(LineKind.SERVICE):
         return None
-    customer = CrossReferences.load().require(reference("customer", order.bill_to), system)
+    customer, crossref = reference("customer", order.bill_to), CrossReferences.load()
     effect = Effect(
         key=EffectKey(system, "create_project", order.id),
         entity="project",
@@ -30,7 +30,9 @@ def handler(command: CreateProject) -> Project | None:
     )
     return ledger().once(
         effect,
-        perform=lambda _: erp.create_project(order, customer_remote_id=customer),
+        perform=lambda _: erp.create_project(
+            order, customer_remote_id=crossref.require(customer, system)
+        ),
         find=lambda: erp.find_project(order.id),
         read=erp.get_project,
     )

@@ -24,7 +24,7 @@ class MatchedCustomers(Canonical):
 
 @operation
 def handler(command: MatchCustomers) -> MatchedCustomers:
-    """By cross-reference, then external id, tax id, domain; remembered once it is certain."""
+    """By cross-reference, then external id, tax id, domain; remembered, but not by a dry run."""
     erp, system = connections.erp(), connections.current().name
     crossref = CrossReferences.load()
     found: dict[str, str] = {}
@@ -36,6 +36,8 @@ def handler(command: MatchCustomers) -> MatchedCustomers:
             candidates = erp.find_customer_candidates(criteria)
             customer = customer_match.match(account, candidates, taken=set(found.values()))
         if customer not in (None, customer_match.NEW):
-            crossref.link(key, system, erp.get_customer(customer).remote_id)
+            remote_id = erp.get_customer(customer).remote_id
+            if not command.dry_run:
+                crossref.link(key, system, remote_id)
             found[account.id] = customer
     return MatchedCustomers(customers=found)

@@ -27,7 +27,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from boto3.dynamodb.conditions import Attr
 from botocore.exceptions import ClientError
 
-from interlock import authority, aws
+from interlock import authority, aws, plans
 from interlock.canonical.base import Canonical, Command
 from interlock.crossref import CrossReferences, reference
 from interlock.errors import OutcomeUnknown, RecordConflict
@@ -129,7 +129,8 @@ class Ledger:
 
         `perform` gets an idempotency key, equal for equal content. `find` looks the record up by
         its business key, None when it is provably absent. `read` reads one by its id there: when a
-        team linked an existing record, that is recorded instead of a write.
+        team linked an existing record, that is recorded instead of a write. In a dry run nothing is
+        performed or recorded: a plan of it is noted.
 
         Raises AuthorityViolation, RecordConflict (done before with another content),
         OutcomeUnknown (another owner's lease is live), and whatever the vendor's adapter raises.
@@ -137,6 +138,10 @@ class Ledger:
         authority.check(
             effect.entity, effect.fields(), origin=effect.origin, creates=effect.creates
         )
+        if effect.command.dry_run:
+            plan, record = plans.rehearse(effect, self._idle(effect.key), find, read)
+            self._note(effect.command, plan)
+            return record
         content_hash = effect.content.fingerprint()
         if linked := effect.command.link_for(effect.key.record):
             existing = read(linked)
@@ -179,8 +184,9 @@ class Ledger:
 
         `cancel` gets the remote id and treats what is already cancelled as success, so a repeated
         undo is harmless. A record that was there before, that another transaction made, or that
-        another one has come to rely on, is left alone. Raises OutcomeUnknown while another owner's
-        lease is live, and what `find` and `cancel` raise.
+        another one has come to rely on, is left alone. In a dry run nothing is cancelled: a plan of
+        it is noted. Raises OutcomeUnknown while another owner's lease is live, and what `find` and
+        `cancel` raise.
         """
         row = self._read(key)
         if not row or row["transaction"] != command.correlation_id:
@@ -189,11 +195,13 @@ class Ledger:
             return Undone(remote_id=None)
         if row["state"] == State.DONE and (row.get("shared") or not row["created"]):
             return Undone(remote_id=None)
+        if command.dry_run:
+            remote_id = self._remote_id(row, find)
+            self._note(command, plans.taking_back(key, entity, remote_id))
+            return Undone(remote_id=remote_id)
         row = self._take_back(key, row)
         try:
-            remote_id = row.get("remote_id")
-            if remote_id is None and (found := find()):
-                remote_id = found.remote_id
+            remote_id = self._remote_id(row, find)
             if remote_id is not None:
                 cancel(remote_id)
         except Exception:
@@ -201,6 +209,19 @@ class Ledger:
             raise
         self._mark_undone(key, row, reference(entity, key.record))
         return Undone(remote_id=remote_id)
+
+    @staticmethod
+    def _remote_id(row: dict[str, Any], find: Callable[[], RemoteRecord | None]) -> str | None:
+        """The id there of what an effect made; a write of which nothing is recorded is looked up."""
+        if "remote_id" in row:
+            return row["remote_id"]
+        found = find()
+        return found.remote_id if found else None
+
+    def _note(self, command: Command, plan: plans.Plan) -> None:
+        """Keep a dry run's plan; the same step again replaces it."""
+        row = plans.item(plan, command.dry_run, self.clock())
+        self._client.put_item(TableName=self.table, Item=row)
 
     def _idle(self, key: EffectKey) -> dict[str, Any] | None:
         """The row, if nobody works on it. Raises OutcomeUnknown when someone does."""
@@ -238,8 +259,8 @@ class Ledger:
             "generation": self._generation(row),
             "attempts": int(row["attempts"]) + 1 if row and again else 1,
             "fence": int(row["fence"]) + 1 if row else 1,
-            "lease_until": _seconds(now + self.lease_seconds),
-            "claimed_at": _seconds(now),
+            "lease_until": int(now + self.lease_seconds),
+            "claimed_at": int(now),
         }
 
     @staticmethod
@@ -273,7 +294,7 @@ class Ledger:
             "created": created,
             "result": result.model_dump_json(),
             "lease_until": 0,
-            "done_at": _seconds(self.clock()),
+            "done_at": int(self.clock()),
         }
         link = self.crossref.link_item(
             reference(effect.entity, effect.key.record), effect.key.connection, result.remote_id
@@ -305,18 +326,14 @@ class Ledger:
         undoing = row | {
             "state": State.UNDOING,
             "fence": int(row["fence"]) + 1,
-            "lease_until": _seconds(self.clock() + self.lease_seconds),
+            "lease_until": int(self.clock() + self.lease_seconds),
         }
         if not self._put(undoing, Attr("fence").eq(row["fence"])):
             raise self._busy(key)
         return undoing
 
     def _mark_undone(self, key: EffectKey, row: dict[str, Any], canonical_id: str) -> None:
-        undone = row | {
-            "state": State.UNDONE,
-            "lease_until": 0,
-            "undone_at": _seconds(self.clock()),
-        }
+        undone = row | {"state": State.UNDONE, "lease_until": 0, "undone_at": int(self.clock())}
         unlink = {"Delete": self.crossref.unlink_item(canonical_id, key.connection)}
         # What was never recorded has no cross-reference: one that is there is somebody else's.
         if not self._transact(undone, row, *([unlink] if "remote_id" in row else [])):
@@ -380,7 +397,3 @@ class Ledger:
 def ledger() -> Ledger:
     """The ledger of this function's environment."""
     return Ledger(EffectsSettings.load().effects_table, CrossReferences.load())
-
-
-def _seconds(moment: float) -> int:
-    return int(moment)

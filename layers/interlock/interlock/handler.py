@@ -43,10 +43,12 @@ def operation(function: Callable[[Any], Any]) -> Callable[[dict[str, Any], Any],
     @tracer.capture_lambda_handler(capture_response=False)
     @_counted
     def lambda_handler(event: Any, context: Any) -> Any:
-        correlation_id = event.get("correlation_id") if isinstance(event, dict) else None
+        told = event if isinstance(event, dict) else {}
+        correlation_id = told.get("correlation_id")
         logger.set_correlation_id(correlation_id)
         tracer.put_annotation("correlation_id", str(correlation_id))
-        logger.append_keys(function_name=context.function_name)
+        dry_run = told.get("dry_run") or None
+        logger.append_keys(function_name=context.function_name, dry_run=dry_run)
         try:
             command = parse(command_type, event)
             skipped = _skipped(command)

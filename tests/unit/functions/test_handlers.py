@@ -12,7 +12,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from interlock import authority, aws, connections
+from interlock import authority, aws
 from interlock.canonical import OrderStatus, WriteBack
 from interlock.connectors.erp.port import CustomerCandidate
 from interlock.crossref import CrossReferences, reference
@@ -21,29 +21,12 @@ from interlock.errors import BusinessRuleViolation, RecordConflict
 from interlock.remediation import Exceptions
 from interlock.timeline import Timeline
 
-from local.paths import ROOT
 from local.project import functions
-from tests.infrastructure import handlers
 from tests.unit import samples
 from tests.unit.conftest import REGION, Cloud, forget
+from tests.unit.functions.calling import connect, module, sample
 
 BUS = "interlock-integration"
-
-
-def sample(name: str) -> dict[str, Any]:
-    """The sample event of a function."""
-    return json.loads((ROOT / "events" / f"{name}.json").read_text())
-
-
-def module(name: str) -> Any:
-    """A function's module, by area and name."""
-    return handlers.load(name, str(ROOT / "functions" / name / "handler.py"))
-
-
-def connect(monkeypatch: pytest.MonkeyPatch, kind: str, port: Any, name: str = "vendor") -> None:
-    """Let every function be connected to this port."""
-    monkeypatch.setattr(connections, kind, lambda: port)
-    monkeypatch.setattr(connections, "current", lambda: SimpleNamespace(name=name))
 
 
 @pytest.fixture

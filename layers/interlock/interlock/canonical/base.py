@@ -66,9 +66,14 @@ class Remediation(Canonical):
 
 
 class Command(Canonical):
-    """The input of a connector operation. `correlation_id` is the transaction it belongs to."""
+    """The input of a connector operation. `correlation_id` is the transaction it belongs to.
+
+    `dry_run` is the id of the dry run that it is part of, empty for a run in earnest: in a dry run
+    nothing may be written, and what would be is noted under this id.
+    """
 
     correlation_id: RecordId
+    dry_run: Annotated[str, Field(max_length=80)] = ""
     remediation: Remediation | None = None
 
     def link_for(self, record: str) -> str | None:
