@@ -212,7 +212,7 @@ class Ledger:
 
     @staticmethod
     def _remote_id(row: dict[str, Any], find: Callable[[], RemoteRecord | None]) -> str | None:
-        """The id there of what an effect made; a write of which nothing is recorded is looked up."""
+        """The id there of what an effect made, looked up if nothing of it is recorded."""
         if "remote_id" in row:
             return row["remote_id"]
         found = find()

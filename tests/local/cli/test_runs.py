@@ -53,7 +53,7 @@ def test_one_run_from_end_to_end(cli: Interlock, run: str):
     assert told["status"] == "SUCCEEDED"
     assert told["output"]["status"] == "accepted"
     states = {each["state"]: each for each in told["states"]}
-    assert list(states)[:2] == ["ReceiveEvent", "RefetchOpportunity"]
+    assert list(states)[:3] == ["ReceiveEvent", "IsReplayOfStep", "RefetchOpportunity"]
     assert "UpsertOneCustomer" not in states
     assert states["UpsertErpCustomer"]["items"] == 2
     assert {each["status"] for each in states.values()} == {"SUCCEEDED"}
