@@ -41,6 +41,7 @@ from local.cloud.functions import (
 from local.cloud.iam import Decision
 from local.cloud.metrics import metrics_of
 from local.cloud.names import ACCOUNT, REGION
+from local.cloud.schedules import schedules
 
 MOTO_SETTINGS: dict[str, Any] = {
     "core": {"mock_credentials": False, "reset_boto3_session": False},
@@ -235,6 +236,8 @@ class LocalCloud:
             if created[logical_id] is not None:
                 self._functions.add(deployed_function(logical_id, created[logical_id], path))
         self._start_event_sources()
+        for schedule in schedules(self._delivery.deliver):
+            schedule.start()
 
     def _upload_placeholder_code(self) -> None:
         """CloudFormation wants code in S3; what runs is the template's folders."""
