@@ -80,7 +80,7 @@ class LocalEnvironment:
         self._progress("the cloud, from template.yaml")
         self.cloud = LocalCloud(
             ROOT,
-            parameters=self._parameters(),
+            parameters=self._parameters(virtual_time),
             port=port,
             stack_name=STACK,
             virtual_time=virtual_time,
@@ -121,9 +121,12 @@ class LocalEnvironment:
         self._stack.callback(server.stop)
         return server
 
-    def _parameters(self) -> dict[str, str]:
+    def _parameters(self, virtual_time: bool) -> dict[str, str]:
+        """Without a schedule in virtual time: a jump over 90 days would sweep thousands of times."""
         return {
             "SalesforceOrganisation": ORGANIZATION_ID,
+            "SweepWonAfter": f"{self.organization.clock():%Y-%m-%dT%H:%M:%SZ}",
+            "SweepSchedule": "DISABLED" if virtual_time else "ENABLED",
             "CrmBaseUrl": self.salesforce.url,
             "ErpBaseUrl": f"{self.erp_proxy.url}/{self.tryton.database.name}",
             "BillingBaseUrl": self.stripe.url,

@@ -125,6 +125,7 @@ def samples() -> dict[str, dict[str, Any]]:
     accepted = _accepted(won, deal, execution)
     return {name: _plain(_of(won, command)) for name, command in commands.items()} | {
         "ingress/salesforce": _message("interlock-salesforce-inbox", partner_event),
+        "ingress/sweep_opportunities": {"dry_run": True},
         "workflow/start_execution": _message("interlock-start", started),
         "timeline/record_event": _message("interlock-timeline", accepted),
         "exceptions/list_exceptions": {"status": "open", "team": "RevOps"},

@@ -28,8 +28,9 @@ class Schedule:
         due = self._times.after(clock.utc())
         while due:
             clock.sleep((due - clock.utc()).total_seconds())
+            event = self._event(due)
             for target in self._rule.targets:
-                self._deliver(target, self._event(due), self._rule)
+                self._deliver(target, event, self._rule)
             due = self._times.after(due)
 
     def _event(self, due: datetime) -> dict[str, Any]:

@@ -228,7 +228,8 @@ class Organization:
         if kind.name == "Opportunity":
             row["IsWon"] = row["StageName"] == WON_STAGE
             row["IsClosed"] = row["StageName"] in (WON_STAGE, LOST_STAGE)
-            if row["StageName"] != before["StageName"]:
+            # A record that is created has none: its stage was never changed.
+            if before["StageName"] not in (None, row["StageName"]):
                 row["LastStageChangeDate"] = row["LastModifiedDate"]
         if kind.name == "OpportunityLineItem":
             product = self._rows["Product2"][row["Product2Id"]]

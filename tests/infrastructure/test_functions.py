@@ -25,6 +25,8 @@ CONSUMES_A_QUEUE = {"ingress/salesforce", "timeline/record_event", "workflow/sta
 # Read by the libraries in the layer, not by our code.
 # https://docs.powertools.aws.dev/lambda/python/latest/environment-variables/
 OF_LIBRARIES = {"POWERTOOLS_LOG_LEVEL"}
+# Whose calls give way to others', where a vendor limits them.
+PRIORITY = {"PRIORITY"}
 
 
 def sample(name: str) -> dict[str, Any]:
@@ -67,7 +69,7 @@ def test_the_environment_is_what_the_code_reads(function: Function, stack: Stack
     own = {value for value in vars(handlers.module(function)).values() if _is_settings(value)}
     read = {name.upper() for each in own | reached.settings(function) for name in each.model_fields}
 
-    assert set(stack.environment(function.logical_id)) - OF_LIBRARIES == read
+    assert set(stack.environment(function.logical_id)) - OF_LIBRARIES - PRIORITY == read
 
 
 def test_a_function_ends_before_its_lease_does(function: Function, stack: Stack) -> None:
@@ -119,7 +121,8 @@ def test_a_connectors_handler_names_no_vendor(area: str) -> None:
 
 def test_a_handler_imports_the_shared_package_alone(function: Function) -> None:
     """No handler knows another one, an AWS client library, or an HTTP client."""
-    allowed = {"contextlib", "functools", "interlock", "os", "pathlib", "pydantic", "typing"}
+    allowed = {"contextlib", "datetime", "functools", "interlock", "os", "pathlib", "pydantic"}
+    allowed |= {"typing"}
 
     assert _modules(function) <= allowed
 

@@ -53,6 +53,8 @@ NEEDS: dict[str, set[Need]] = {
         ("dynamodb:PutItem", "EXCEPTIONS_TABLE"),
     },
     "Timeline.record": {("dynamodb:PutItem", "TIMELINE_TABLE")},
+    "Timeline.of_subject": {("dynamodb:Query", "TIMELINE_TABLE/index/*")},
+    "Executions.get": {("states:DescribeExecution", "STATE_MACHINE:*")},
     # https://docs.powertools.aws.dev/lambda/python/latest/utilities/idempotency/#required-resources
     "publish_once": {
         ("dynamodb:GetItem", "DELIVERIES_TABLE"),
@@ -62,6 +64,8 @@ NEEDS: dict[str, set[Need]] = {
     },
     "events.publish": {("events:PutEvents", "INTEGRATION_BUS")},
     "consume": {("sqs:SendMessage*", "DEAD_LETTER_QUEUE")},
+    # What Lambda sends in the function's name when it was called asynchronously and failed.
+    "asynchronous": {("sqs:SendMessage", "dead letters")},
     # The message that is consumed names the state machine.
     "aws.start_execution": {("states:StartExecution", "every state machine")},
     "aws.send_task_success": {("states:SendTaskSuccess", "*")},
@@ -80,6 +84,8 @@ AWS_POLICIES = {
 }
 
 CONNECTORS = ("crm", "erp", "billing", "support")
+# It knows both the CRM, by its port, and the workflow that it feeds: an ingress without an event.
+SWEEP = "ingress/sweep_opportunities"
 
 
 def test_a_function_may_do_what_it_needs_and_nothing_else(function: Function, stack: Stack) -> None:
@@ -114,6 +120,18 @@ def test_only_connectors_have_the_ledger_and_the_cross_references(stack: Stack) 
             assert not found & {"EffectsTable", "CrossReferencesTable"}, function.name
 
 
+def test_the_sweep_reads_the_crm_and_writes_nothing(stack: Stack) -> None:
+    """What it finds goes the way of every event."""
+    [sweep] = [each for each in functions().values() if each.name == SWEEP]
+    grants = stack.grants(sweep.logical_id)
+    read = {_resource(grant) for grant in grants if grant.action.startswith(("ssm:", "secrets"))}
+
+    assert read == {"CrmConnection", "CrmSecret"}
+    assert {grant.action for grant in grants if _resource(grant) in _tables(stack)} == {
+        "dynamodb:Query"
+    }
+
+
 @pytest.mark.parametrize("area", CONNECTORS)
 def test_a_connector_reads_its_own_connection_and_secret_alone(area: str, stack: Stack) -> None:
     """Support's functions cannot read the ERP's, nor any other the one of another system."""
@@ -129,7 +147,7 @@ def test_nobody_else_reads_a_connection_or_a_secret(stack: Stack) -> None:
     for function in functions().values():
         services = {grant.action.split(":")[0] for grant in stack.grants(function.logical_id)}
         reads = bool(services & {"ssm", "secretsmanager"})
-        assert reads == (function.area in CONNECTORS), function.name
+        assert reads == (function.area in CONNECTORS or function.name == SWEEP), function.name
 
 
 def test_rules_may_do_nothing(stack: Stack) -> None:
@@ -165,6 +183,7 @@ def test_a_queue_takes_messages_from_its_own_rule_alone(stack: Stack) -> None:
         for rule, resource in stack.of_type("AWS::Events::Rule").items()
     }
     permitted = {}
+    queues = set(stack.of_type("AWS::SQS::Queue"))
     for policy in stack.of_type("AWS::SQS::QueuePolicy").values():
         [statement] = policy["Properties"]["PolicyDocument"]["Statement"]
         assert statement["Principal"] == {"Service": "events.amazonaws.com"}
@@ -173,11 +192,28 @@ def test_a_queue_takes_messages_from_its_own_rule_alone(stack: Stack) -> None:
         permitted[rule] = {named(arn) for arn in as_list(statement["Resource"])}
         assert {named(queue) for queue in policy["Properties"]["Queues"]} == permitted[rule]
 
-    assert permitted == targets
+    assert permitted == {rule: named & queues for rule, named in targets.items()}
+
+
+def test_a_function_that_a_rule_calls_lets_it_and_no_other(stack: Stack) -> None:
+    called = {
+        (named(target["Arn"]), rule)
+        for rule, resource in stack.of_type("AWS::Events::Rule").items()
+        for target in resource["Properties"]["Targets"]
+        if named(target["Arn"]) in functions()
+    }
+    permissions = [each["Properties"] for each in stack.of_type("AWS::Lambda::Permission").values()]
+
+    assert {(named(p["FunctionName"]), named(p["SourceArn"])) for p in permissions} == called
+    for permission in permissions:
+        assert permission["Principal"] == "events.amazonaws.com"
+        assert permission["Action"] == "lambda:InvokeFunction"
 
 
 def _needed(function: Function, stack: Stack) -> set[Grant]:
     names, attributes = _used(function)
+    if "DeadLetterConfig" in stack.properties(function.logical_id):
+        names |= {"asynchronous"}
     needed: set[Grant] = set()
     for use, needs in NEEDS.items():
         owner, _, attribute = use.partition(".")
@@ -200,11 +236,14 @@ def _grants(action: str, variable: str, function: Function, stack: Stack) -> set
         return {Grant(action, "*")}
     if variable == "every state machine":
         return {Grant(action, name) for name in stack.of_type("AWS::StepFunctions::StateMachine")}
-    name, slash, rest = variable.partition("/")
+    if variable == "dead letters":
+        dead_letters = stack.properties(function.logical_id)["DeadLetterConfig"]["TargetArn"]
+        return {Grant(action, named(dead_letters))}
+    [name, rest] = re.fullmatch(r"(\w+)(.*)", variable).groups()
     resource = named(stack.environment(function.logical_id)[name])
     if action.startswith("secretsmanager:"):
         resource = _secret_of(resource, stack)
-    return {Grant(action, resource + slash + rest)}
+    return {Grant(action, resource + rest)}
 
 
 def _secret_of(connection: str, stack: Stack) -> str:

@@ -96,12 +96,24 @@ def test_a_run_that_ends_without_an_exception_raises_an_alarm(stack: Stack) -> N
 
 
 def test_each_rule_has_a_dead_letter_queue(stack: Stack) -> None:
-    """For what EventBridge cannot deliver."""
+    """For what EventBridge cannot deliver: the one that its target's own failures go to."""
     for logical_id, rule in stack.of_type("AWS::Events::Rule").items():
         for target in rule["Properties"]["Targets"]:
-            queue = stack.properties(named(target["Arn"]))
-            dead_letters = named(target["DeadLetterConfig"]["Arn"])
-            assert dead_letters == named(queue["RedrivePolicy"]["deadLetterTargetArn"]), logical_id
+            called = stack.properties(named(target["Arn"]))
+            if "RedrivePolicy" in called:
+                own = called["RedrivePolicy"]["deadLetterTargetArn"]
+            else:
+                own = called["DeadLetterConfig"]["TargetArn"]
+            assert named(target["DeadLetterConfig"]["Arn"]) == named(own), logical_id
+
+
+def test_a_sweep_that_fails_or_gives_up_raises_an_alarm(stack: Stack) -> None:
+    """Its dead letters have one, as all have; a deal that it gives up has one of its own."""
+    [given_up] = [alarm for alarm in _alarms(stack) if alarm["Namespace"] == "Interlock"]
+
+    assert given_up["MetricName"] == "DealsGivenUp"
+    assert given_up["Dimensions"] == [{"Name": "service", "Value": "interlock"}]
+    assert (given_up["Threshold"], given_up["ComparisonOperator"]) == (0, "GreaterThanThreshold")
 
 
 def test_each_bus_has_an_archive(stack: Stack) -> None:

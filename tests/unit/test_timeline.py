@@ -53,3 +53,14 @@ def test_an_event_that_was_told_at_two_times_is_there_once(cloud: Cloud) -> None
     timeline.record(first.model_copy(update={"occurred_at": first.occurred_at + timedelta(1)}))
 
     assert timeline.of("T1") == (first,)
+
+
+def test_what_was_told_about_a_record_in_every_transaction(cloud: Cloud) -> None:
+    timeline = Timeline(cloud.table("TimelineTable"), aws.dynamodb())
+    first, other = event(1), event(2, subject="salesforce:006000000000002AAA")
+    later = event(3, occurred_at=first.occurred_at + timedelta(1))
+    for entry in (later, first, other):
+        timeline.record(entry)
+
+    assert timeline.of_subject(first.subject) == (first, later)
+    assert timeline.of_subject("salesforce:006000000000003AAA") == ()

@@ -7,6 +7,7 @@ from interlock.canonical.base import Canonical, Text
 from interlock.events import Event
 from interlock.handler import logger, parse, queue_handler
 from interlock.inbox import consume
+from interlock.timeline import Timeline
 
 
 class StartExecution(Canonical):
@@ -25,9 +26,11 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 def start(message: dict[str, Any]) -> None:
     """The execution is named after the transaction, so a second start of it is refused.
 
-    https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
+    No run begins that the timeline does not know of, whatever becomes of the timeline's own queue:
+    the sweep asks it. https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
     """
     command = parse(StartExecution, message)
+    Timeline.load().record(command.event)
     states = aws.client("stepfunctions")
     try:
         states.start_execution(

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from interlock import aws
+from interlock.canonical import WonDeal
 from interlock.canonical.base import Canonical, RecordId, Text, Timestamp
 from interlock.errors import OutcomeUnknown
 from interlock.settings import Settings
@@ -47,6 +48,18 @@ class Event(Canonical):
     causation_id: str | None = None
     origin: str | None = None
     data: dict[str, Any] = Field(default_factory=dict)
+
+
+def found_won(deal: WonDeal, correlation_id: str) -> Event:
+    """The event of a deal that a sweep found won: the same each time that it tells of it."""
+    return Event(
+        id=f"sweep:{correlation_id}",
+        type="opportunity.closed_won",
+        source=deal.id.partition(":")[0],
+        subject=deal.id,
+        occurred_at=deal.won_at,
+        correlation_id=correlation_id,
+    )
 
 
 class BusSettings(Settings):

@@ -36,6 +36,7 @@ class Timeline:
             TableName=self.table,
             Item={
                 "correlation_id": event.correlation_id,
+                "subject": event.subject,
                 "moment": f"{event.occurred_at.isoformat()}#{event.id}",
                 "event": event.model_dump_json(),
             },
@@ -43,9 +44,19 @@ class Timeline:
 
     def of(self, correlation_id: str) -> tuple[Event, ...]:
         """A transaction's events, oldest first; one that was told twice is there once."""
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self.table, KeyConditionExpression=Key("correlation_id").eq(correlation_id)
+        return self._found(KeyConditionExpression=Key("correlation_id").eq(correlation_id))
+
+    def of_subject(self, subject: str) -> tuple[Event, ...]:
+        """The events about a record, of every transaction, oldest first; each once.
+
+        One that was recorded in this very moment may still be missing.
+        """
+        return self._found(
+            IndexName="by_subject", KeyConditionExpression=Key("subject").eq(subject)
         )
+
+    def _found(self, **query: Any) -> tuple[Event, ...]:
+        pages = self._client.get_paginator("query").paginate(TableName=self.table, **query)
         rows = (row for page in pages for row in page["Items"])
         first: dict[str, Event] = {}
         for event in (Event.model_validate_json(row["event"]) for row in rows):

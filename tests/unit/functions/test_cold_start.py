@@ -38,9 +38,8 @@ print(json.dumps(sorted(sys.modules)))
 # What is large enough to be felt. botocore comes with the X-Ray SDK that the tracer needs.
 LARGE = {"aws_lambda_powertools", "aws_xray_sdk", "boto3", "botocore", "httpx", "pydantic"}
 EVERY = {"aws_lambda_powertools", "aws_xray_sdk", "botocore", "pydantic"}
-# These ask no AWS service, or one client alone, which is made at the first event.
+# These ask no AWS service.
 WITHOUT_BOTO3 = {
-    "workflow/start_execution",
     "workflow/validate_account_hierarchy",
     "workflow/validate_order",
 }

@@ -7,18 +7,23 @@ decide by themselves.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
 from interlock import authority, aws
-from interlock.canonical import OrderStatus, WriteBack
+from interlock.canonical import OrderStatus, WonDeal, WriteBack
 from interlock.connectors.erp.port import CustomerCandidate
 from interlock.crossref import CrossReferences, reference
 from interlock.effects import Effect
 from interlock.errors import BusinessRuleViolation, RecordConflict
+from interlock.events import found_won
+from interlock.executions import Executions
 from interlock.remediation import Exceptions
+from interlock.rules.sweep import GRACE
 from interlock.timeline import Timeline
 
 from local.project import functions
@@ -287,7 +292,7 @@ def test_a_partner_event_is_published_once(
 
 def test_a_workflow_is_started_once(cloud: Cloud, environment: Any, context: Any) -> None:
     forget()
-    environment(DEAD_LETTER_QUEUE="unused")
+    environment(TIMELINE_TABLE=cloud.table("TimelineTable"), DEAD_LETTER_QUEUE="unused")
     states = aws.client("stepfunctions")
     definition = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
     machine = states.create_state_machine(
@@ -305,6 +310,8 @@ def test_a_workflow_is_started_once(cloud: Cloud, environment: Any, context: Any
 
     [run] = states.list_executions(stateMachineArn=machine)["executions"]
     assert run["name"] == body["event"]["correlation_id"]
+    [known] = Timeline.load().of_subject(body["event"]["subject"])
+    assert known.model_dump(mode="json") == body["event"]
     assert REGION in machine
 
 
@@ -320,6 +327,82 @@ def test_an_event_is_remembered_on_its_timeline(
 
     [event] = Timeline.load().of(told["correlation_id"])
     assert event.id == told["id"]
+
+
+# ---- The sweep
+
+WON = [
+    WonDeal(id=f"salesforce:00600000000000{n}AAA", won_at=datetime(2026, 11, n, tzinfo=UTC))
+    for n in (11, 12)
+]
+
+
+@pytest.fixture
+def sweep(
+    integration: str,
+    cloud: Cloud,
+    environment: Any,
+    context: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[..., dict[str, Any]]:
+    """The function, connected to a CRM with two won deals, one of which is at work."""
+    environment(
+        TIMELINE_TABLE=cloud.table("TimelineTable"),
+        STATE_MACHINE="arn:aws:states:eu-central-1:123456789012:stateMachine:lead-to-order",
+        SWEEP_WON_AFTER="2026-11-01T00:00:00Z",
+    )
+    asked: list[dict[str, datetime]] = []
+
+    def won_without_order(**window: datetime) -> Iterator[WonDeal]:
+        asked.append(window)
+        return iter(WON)
+
+    connect(monkeypatch, "crm", SimpleNamespace(won_without_order=won_without_order))
+    at_work = SimpleNamespace(status="RUNNING")
+    executions = SimpleNamespace(get=lambda name: at_work if name == "T1" else None)
+    monkeypatch.setattr(Executions, "load", lambda: executions)
+    Timeline.load().record(found_won(WON[0], "T1"))
+
+    def run(**command: Any) -> dict[str, Any]:
+        report = module("ingress/sweep_opportunities").handler(command, context)
+        [window] = asked
+        assert window["won_after"] == datetime(2026, 11, 1, tzinfo=UTC)
+        since = datetime.now(UTC) - window["won_before"]
+        assert GRACE <= since < GRACE + timedelta(minutes=1)
+        return report
+
+    return run
+
+
+def test_a_sweep_tells_of_what_no_event_told_of(
+    sweep: Callable[..., dict[str, Any]],
+    integration: str,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    report = sweep()
+
+    assert [(f["deal"]["id"], f["verdict"]) for f in report["findings"]] == [
+        (WON[0].id, "leave alone"),
+        (WON[1].id, "tell"),
+    ]
+    assert (report["dry_run"], report["left"]) == (False, 0)
+    assert heard(integration) == ["opportunity.closed_won"]
+    reasons = [line.reason for line in caplog.records if line.message == "won without an order"]
+    assert reasons == ["run T1 is at work, or waits for a team", "no event told of it"]
+    [metrics] = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert metrics["DealsGivenUp"] == [0.0]
+    assert metrics["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"]]
+
+
+def test_a_dry_run_finds_the_same_and_tells_nothing(
+    sweep: Callable[..., dict[str, Any]], integration: str
+) -> None:
+    report = sweep(dry_run=True)
+
+    assert report["dry_run"]
+    assert [finding["verdict"] for finding in report["findings"]] == ["leave alone", "tell"]
+    assert heard(integration) == []
 
 
 # ---- Exceptions

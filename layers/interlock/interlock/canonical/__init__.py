@@ -15,6 +15,7 @@ from interlock.canonical.records import (
     Split,
     Subscription,
     Task,
+    WonDeal,
     WriteBack,
 )
 
@@ -41,5 +42,6 @@ __all__ = [
     "Task",
     "Timestamp",
     "UnitPrice",
+    "WonDeal",
     "WriteBack",
 ]

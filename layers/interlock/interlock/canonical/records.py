@@ -220,6 +220,13 @@ class Task(Record):
     status: str | None = None
 
 
+class WonDeal(Canonical):
+    """A deal that is won, and since when, as the CRM says: no more than a sweep needs to know."""
+
+    id: RecordId
+    won_at: Timestamp
+
+
 class OrderStatus(StrEnum):
     """What the CRM is told about an order."""
 

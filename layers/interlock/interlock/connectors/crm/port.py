@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Protocol
 
-from interlock.canonical import Opportunity, WriteBack
+from interlock.canonical import Opportunity, WonDeal, WriteBack
 
 
 class CrmPort(Protocol):
@@ -31,3 +33,11 @@ class CrmPort(Protocol):
 
     def read_write_back(self, opportunity_id: str) -> WriteBack:
         """The order's fields as the CRM holds them now. Raises RecordNotFound."""
+
+    def won_without_order(self, *, won_after: datetime, won_before: datetime) -> Iterator[WonDeal]:
+        """The deals that are won and carry no accepted order, those won last first.
+
+        One whose order was cancelled is among them: it may have been won again since. Both ends of
+        the time of winning are included. Each page is read when its first deal is asked for, and
+        fails then.
+        """

@@ -30,12 +30,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import httpx
 
-from interlock.canonical import Opportunity, WriteBack
+from interlock.canonical import Opportunity, WonDeal, WriteBack
 from interlock.connections import Connection
 from interlock.connectors.crm import salesforce_records as records
 from interlock.connectors.crm.salesforce_events import CLIENT
@@ -120,7 +122,7 @@ class Salesforce:
         )
         return records.opportunity(
             row,
-            lines=self._all_records(row["OpportunityLineItems"], operation="get_opportunity"),
+            lines=list(self._records(row["OpportunityLineItems"], operation="get_opportunity")),
             splits=self._splits(record_id),
             accounts=self._accounts(row["AccountId"], hierarchy_depth),
             currency=self._default_currency or row["CurrencyIsoCode"],
@@ -149,6 +151,23 @@ class Salesforce:
             operation="read_write_back",
         )
         return records.write_back(row, opportunity_id=opportunity_id)
+
+    def won_without_order(self, *, won_after: datetime, won_before: datetime) -> Iterator[WonDeal]:
+        """By the time of the last change of the stage, to the second: see `records.won_deal`."""
+        ends = {">=": won_after, "<=": won_before}
+        literals = {sign: f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for sign, at in ends.items()}
+        changed, created = (
+            " AND ".join(f"{field} {sign} {literal}" for sign, literal in literals.items())
+            for field in ("LastStageChangeDate", "CreatedDate")
+        )
+        query = (
+            f"SELECT {', '.join(records.WON_FIELDS)} FROM Opportunity WHERE IsWon = TRUE"
+            f" AND ({records.ORDER_STATUS} = null OR {records.ORDER_STATUS} != 'accepted')"
+            f" AND (({changed}) OR (LastStageChangeDate = null AND {created}))"
+            " ORDER BY LastStageChangeDate DESC NULLS LAST, Id"
+        )
+        for row in self._rows(query, operation="won_without_order", record=None):
+            yield records.won_deal(row, connection=self._connection)
 
     def _record_id(self, canonical_id: str) -> str:
         """The id there; checked, since it becomes a part of queries and addresses."""
@@ -215,17 +234,18 @@ class Salesforce:
         return [row for row in rows if row["SplitTypeId"] == rows[0]["SplitTypeId"]]
 
     def _query(self, query: str, *, operation: str, record: str) -> list[dict[str, Any]]:
-        page = self._get(f"{self._base}/query", operation, record, params={"q": query})
-        return self._all_records(page, operation=operation)
+        return list(self._rows(query, operation=operation, record=record))
 
-    def _all_records(self, page: dict[str, Any] | None, *, operation: str) -> list[dict[str, Any]]:
+    def _rows(self, query: str, *, operation: str, record: str | None) -> Iterator[dict[str, Any]]:
+        page = self._get(f"{self._base}/query", operation, record, params={"q": query})
+        yield from self._records(page, operation=operation)
+
+    def _records(self, page: dict[str, Any] | None, *, operation: str) -> Iterator[dict[str, Any]]:
         """The records of a page and of those that follow; null stands for no child records."""
-        rows: list[dict[str, Any]] = []
         while page:
-            rows += page["records"]
+            yield from page["records"]
             following = page.get("nextRecordsUrl")
             page = self._get(following, operation, None) if following else None
-        return rows
 
     def _get(self, path: str, operation: str, record: str | None, **request: Any) -> dict[str, Any]:
         response = self._client.request("GET", path, operation=operation, record=record, **request)

@@ -27,6 +27,7 @@ from interlock.canonical import (
     LineKind,
     Money,
     Opportunity,
+    WonDeal,
     WriteBack,
 )
 from interlock.canonical.money import EXACTLY
@@ -70,12 +71,14 @@ ACCOUNT_FIELDS = (
     "Billing_Email__c",
 )
 SPLIT_FIELDS = ("SplitTypeId", "SplitOwner.Email", "SplitPercentage")
+ORDER_STATUS = "Interlock_Order_Status__c"
 WRITE_BACK_FIELDS = (
-    "Interlock_Order_Status__c",
+    ORDER_STATUS,
     "Interlock_Order_Number__c",
     "Interlock_Subscription__c",
     "Interlock_Correlation__c",
 )
+WON_FIELDS = ("Id", "LastStageChangeDate", "CreatedDate")
 _KINDS = {"Recurring": LineKind.RECURRING, "Service": LineKind.SERVICE}
 
 # Where a canonical value comes from, for the messages to people who fill the fields in.
@@ -175,6 +178,22 @@ def write_back(row: Row, *, opportunity_id: str) -> WriteBack:
             operation="read_write_back",
             record=opportunity_id,
         ) from None
+
+
+def won_deal(row: Row, *, connection: Connection) -> WonDeal:
+    """When a won opportunity was won: when its stage was last changed.
+
+    LastStageChangeDate says that, in API version 52.0 and later (the reference of Opportunity at
+    the top of this module). It is null until the stage is changed for the first time, as the
+    example of a creation shows under "Subscribe with Pub/Sub API" in
+    https://developer.salesforce.com/docs/atlas.en-us.change_data_capture.meta/change_data_capture/
+    so what was entered as won was won when it was created. A change to another stage that means
+    won as well counts as winning it again, as it does for the change event.
+    """
+    return WonDeal(
+        id=connection.canonical_id(row["Id"]),
+        won_at=row["LastStageChangeDate"] or row["CreatedDate"],
+    )
 
 
 def written(write_back: WriteBack) -> Row:
