@@ -122,7 +122,7 @@ class LocalEnvironment:
         return server
 
     def _parameters(self, virtual_time: bool) -> dict[str, str]:
-        """Without a schedule in virtual time: a jump over 90 days would sweep thousands of times."""
+        """In virtual time nothing is scheduled: 90 days may pass at once, with all their sweeps."""
         return {
             "SalesforceOrganisation": ORGANIZATION_ID,
             "SweepWonAfter": f"{self.organization.clock():%Y-%m-%dT%H:%M:%SZ}",

@@ -41,7 +41,7 @@ from local.cloud.functions import (
 from local.cloud.iam import Decision
 from local.cloud.metrics import metrics_of
 from local.cloud.names import ACCOUNT, REGION
-from local.cloud.schedules import schedules
+from local.cloud.schedules import Schedule, schedules
 
 MOTO_SETTINGS: dict[str, Any] = {
     "core": {"mock_credentials": False, "reset_boto3_session": False},
@@ -88,6 +88,7 @@ class LocalCloud:
         self._clients_lock = threading.RLock()
         self._session = boto3.session.Session()
         self._event_sources: list[EventSource] = []
+        self._schedules: list[Schedule] = []
         self._authoriser = iam.Authoriser()
         self._corrections = Corrections()
         self._closed = False
@@ -213,7 +214,7 @@ class LocalCloud:
         awslambda.correct(corrections, self._functions)
         stepfunctions.correct(corrections)
         interpreter.correct(corrections, self.client_of_role)
-        eventbridge.correct(corrections, self._delivery.deliver)
+        eventbridge.correct(corrections, self._delivery.deliver, self._rule_switched)
         iam.evaluate_identity_policies(corrections, self._authoriser)
 
     def _deploy(self, root: Path, parameters: dict[str, str], stack_name: str) -> None:
@@ -236,7 +237,8 @@ class LocalCloud:
             if created[logical_id] is not None:
                 self._functions.add(deployed_function(logical_id, created[logical_id], path))
         self._start_event_sources()
-        for schedule in schedules(self._delivery.deliver):
+        self._schedules = schedules(self._delivery.deliver)
+        for schedule in self._schedules:
             schedule.start()
 
     def _upload_placeholder_code(self) -> None:
@@ -262,6 +264,11 @@ class LocalCloud:
         for source in self._event_sources:
             if source.queue_arn == queue_arn:
                 source.look_again()
+
+    def _rule_switched(self, rule: Any) -> None:
+        for schedule in self._schedules:
+            if schedule.rule is rule:
+                schedule.look_again()
 
     def _on_line(self, function: str, request_id: str, line: str) -> None:
         for metrics in metrics_of(line):

@@ -44,6 +44,18 @@ def follow_the_clock(corrections: Corrections) -> None:
     corrections.replace(models, "unix_time", lambda when=None: clock.now())
 
 
+def tell_of_changes(corrections: Corrections, on_change: Callable[[Any], None]) -> None:
+    """Calls `on_change` with a rule that was enabled or disabled."""
+    for name in ("enable", "disable"):
+        switch = getattr(models.Rule, name)
+
+        def switched(rule: Any, switch: Callable[[Any], None] = switch) -> None:
+            switch(rule)
+            on_change(rule)
+
+        corrections.replace(models.Rule, name, switched)
+
+
 def deliver_to_every_target(corrections: Corrections, deliver: Deliver) -> None:
     """moto delivers for disabled rules too, drops Input, InputPath, retries and dead-letter queues,
     sends the wrong time format, and fails on functions and state machines as targets."""
@@ -88,7 +100,8 @@ def replay_the_window(corrections: Corrections) -> None:
     corrections.replace(models.Replay, "replay_events", replay_events)
 
 
-def correct(corrections: Corrections, deliver: Deliver) -> None:
+def correct(corrections: Corrections, deliver: Deliver, on_change: Callable[[Any], None]) -> None:
     follow_the_clock(corrections)
+    tell_of_changes(corrections, on_change)
     deliver_to_every_target(corrections, deliver)
     replay_the_window(corrections)

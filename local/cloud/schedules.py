@@ -6,32 +6,45 @@ from typing import Any
 
 from moto.events.models import events_backends
 
-from local.cloud.clock import WorkerThread, clock
+from local.cloud.clock import VirtualEvent, WorkerThread, clock
 from local.cloud.eventbridge import Deliver, timestamp
 from local.cloud.names import ACCOUNT, REGION
 from local.cloud.schedule_expressions import parse
 
 
 class Schedule:
-    """Sends a rule's targets the scheduled event whenever it is due."""
+    """Sends a rule's targets the scheduled event whenever it is due, while the rule is enabled."""
 
     def __init__(self, rule: Any, deliver: Deliver) -> None:
-        self._rule = rule
+        self.rule = rule
         self._deliver = deliver
         self._times = parse(rule.scheduled_expression)
+        self._switched = VirtualEvent()
 
     def start(self) -> None:
         """In the background, until the clock is stopped."""
-        WorkerThread(name=f"schedule-{self._rule.name}", target=self._run).start()
+        WorkerThread(name=f"schedule-{self.rule.name}", target=self._run).start()
+
+    def look_again(self) -> None:
+        """Say that the rule was enabled or disabled."""
+        self._switched.set()
 
     def _run(self) -> None:
-        due = self._times.after(clock.utc())
-        while due:
-            clock.sleep((due - clock.utc()).total_seconds())
-            event = self._event(due)
-            for target in self._rule.targets:
-                self._deliver(target, event, self._rule)
-            due = self._times.after(due)
+        due = None
+        while True:
+            self._switched.clear()
+            enabled = self.rule.state == "ENABLED"
+            due = self._times.after(due or clock.utc()) if enabled else None
+            switched = self._switched.wait((due - clock.utc()).total_seconds() if due else None)
+            if due and not switched:
+                self._send(due)
+            else:
+                due = None
+
+    def _send(self, due: datetime) -> None:
+        event = self._event(due)
+        for target in self.rule.targets:
+            self._deliver(target, event, self.rule)
 
     def _event(self, due: datetime) -> dict[str, Any]:
         """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-run-lambda-schedule.html"""
@@ -43,17 +56,13 @@ class Schedule:
             "account": ACCOUNT,
             "time": timestamp(due.timestamp()),
             "region": REGION,
-            "resources": [self._rule.arn],
+            "resources": [self.rule.arn],
             "detail": {},
         }
 
 
 def schedules(deliver: Deliver) -> list[Schedule]:
-    """Those of the rules that are enabled; one that is enabled later stays silent."""
+    """One for each scheduled rule there is."""
     buses = events_backends[ACCOUNT][REGION].event_buses.values()
     rules = [rule for bus in buses for rule in bus.rules.values()]
-    return [
-        Schedule(rule, deliver)
-        for rule in rules
-        if rule.scheduled_expression and rule.state == "ENABLED"
-    ]
+    return [Schedule(rule, deliver) for rule in rules if rule.scheduled_expression]

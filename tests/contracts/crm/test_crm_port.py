@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -20,11 +21,12 @@ from interlock.errors import (
 
 from local.sandboxes.salesforce import salesforce_sandbox
 from local.sandboxes.salesforce_oauth import Authorization
-from local.sandboxes.salesforce_schema import full_id
+from local.sandboxes.salesforce_schema import LOST_STAGE, WON_STAGE, full_id
 from local.sandboxes.salesforce_seed import (
     CONSUMER_SECRET,
     EUR_DEAL,
     JPY_DEAL,
+    OPEN_STAGE,
     USD_DEAL,
     close_won,
     create_deal,
@@ -276,6 +278,96 @@ class TestWriteBack:
             crm.read_write_back(DEAL)
 
 
+ALWAYS = {
+    "won_after": datetime(2000, 1, 1, tzinfo=UTC),
+    "won_before": datetime(2100, 1, 1, tzinfo=UTC),
+}
+
+
+def found(crm: CrmPort, **window: datetime) -> list[str]:
+    """The record ids of the won deals without an order, in the order in which they come."""
+    deals = crm.won_without_order(**(ALWAYS | window))
+    return [deal.id.removeprefix("salesforce:") for deal in deals]
+
+
+class TestWonWithoutOrder:
+    def test_won_deals_the_last_first(self, crm: CrmPort, organization, clock) -> None:
+        for deal in (USD_DEAL, JPY_DEAL, EUR_DEAL):
+            clock.move(hours=1)
+            close_won(organization, deal.record_id)
+
+        assert found(crm) == [deal.record_id for deal in (EUR_DEAL, JPY_DEAL, USD_DEAL)]
+        first = next(iter(crm.won_without_order(**ALWAYS)))
+        assert first.id == f"salesforce:{EUR_DEAL.record_id}"
+        assert abs(first.won_at - clock.now) < timedelta(milliseconds=1)
+
+    def test_neither_open_nor_lost_nor_deleted_nor_reopened(
+        self, crm: CrmPort, organization
+    ) -> None:
+        organization.update("Opportunity", EUR_DEAL.record_id, {"StageName": LOST_STAGE})
+        close_won(organization, USD_DEAL.record_id)
+        organization.update("Opportunity", USD_DEAL.record_id, {"StageName": OPEN_STAGE})
+        close_won(organization, JPY_DEAL.record_id)
+        organization.delete("Opportunity", JPY_DEAL.record_id)
+
+        assert found(crm) == []
+
+    def test_an_order_that_was_cancelled_is_none(self, crm: CrmPort, organization) -> None:
+        close_won(organization, USD_DEAL.record_id)
+        crm.write_back(ORDER)
+        assert found(crm) == []
+
+        crm.write_back(ORDER.model_copy(update={"status": OrderStatus.CANCELLED}))
+        assert found(crm) == [USD_DEAL.record_id]
+
+    def test_within_the_time_both_ends_included(self, crm: CrmPort, organization, clock) -> None:
+        clock.now = clock.now.replace(microsecond=0)
+        close_won(organization, USD_DEAL.record_id)
+        second = timedelta(seconds=1)
+
+        assert found(crm, won_after=clock.now, won_before=clock.now) == [USD_DEAL.record_id]
+        assert found(crm, won_after=clock.now + second) == []
+        assert found(crm, won_before=clock.now - second) == []
+
+    def test_when_it_was_won_is_not_when_it_was_edited(
+        self, crm: CrmPort, organization, clock
+    ) -> None:
+        close_won(organization, USD_DEAL.record_id)
+        won_at = clock.now
+        clock.move(days=3)
+        organization.update("Opportunity", USD_DEAL.record_id, {"Description": "Call them"})
+
+        [deal] = crm.won_without_order(**ALWAYS)
+
+        assert abs(deal.won_at - won_at) < timedelta(milliseconds=1)
+
+    def test_one_that_was_entered_as_won(self, crm: CrmPort, organization, clock) -> None:
+        """Its stage was never changed."""
+        clock.move(hours=1)
+        fields = {"Name": "Walk-in", "StageName": WON_STAGE, "CloseDate": "2026-12-24"}
+        deal_id = organization.insert("Opportunity", fields)
+
+        [deal] = crm.won_without_order(**ALWAYS)
+
+        assert deal.id == f"salesforce:{deal_id}"
+        assert abs(deal.won_at - clock.now) < timedelta(milliseconds=1)
+        assert found(crm, won_after=clock.now + timedelta(seconds=1)) == []
+
+    def test_pages_are_read_when_they_are_needed(self, crm: CrmPort, organization, sandbox) -> None:
+        ids = [create_deal(organization, USD_DEAL, suffix=f"N{n}") for n in range(5)]
+        for deal_id in ids:
+            close_won(organization, deal_id)
+
+        deals = crm.won_without_order(**ALWAYS)
+        assert not sandbox.requests
+        first = [next(deals).id, next(deals).id]
+        assert sent(sandbox, "GET", "/query") == 1
+        rest = [deal.id for deal in deals]
+
+        assert sent(sandbox, "GET", "/query") == 3
+        assert sorted(first + rest) == sorted(f"salesforce:{deal_id}" for deal_id in ids)
+
+
 def operations(crm: CrmPort, opportunity_id: str = DEAL) -> dict:
     """Every operation of the port on one deal."""
     order = ORDER.model_copy(update={"opportunity_id": opportunity_id})
@@ -283,29 +375,34 @@ def operations(crm: CrmPort, opportunity_id: str = DEAL) -> dict:
         "get_opportunity": lambda: crm.get_opportunity(opportunity_id, hierarchy_depth=5),
         "write_back": lambda: crm.write_back(order),
         "read_write_back": lambda: crm.read_write_back(opportunity_id),
+        "won_without_order": lambda: list(crm.won_without_order(**ALWAYS)),
     }
 
 
-EVERY = pytest.mark.parametrize("operation", ["get_opportunity", "write_back", "read_write_back"])
-READS = pytest.mark.parametrize("operation", ["get_opportunity", "read_write_back"])
+OF_ONE_DEAL = ["get_opportunity", "write_back", "read_write_back"]
+EVERY = pytest.mark.parametrize("operation", [*OF_ONE_DEAL, "won_without_order"])
+ONE_DEAL = pytest.mark.parametrize("operation", OF_ONE_DEAL)
+READS = pytest.mark.parametrize(
+    "operation", ["get_opportunity", "read_write_back", "won_without_order"]
+)
 
 
 class TestMissing:
-    @EVERY
+    @ONE_DEAL
     def test_a_deal_that_never_was(self, crm: CrmPort, operation: str) -> None:
         unknown = f"salesforce:{full_id('006Hs0000099999')}"
 
         with pytest.raises(RecordNotFound):
             operations(crm, unknown)[operation]()
 
-    @EVERY
+    @ONE_DEAL
     def test_a_deal_that_was_deleted(self, crm: CrmPort, organization, operation: str) -> None:
         organization.delete("Opportunity", USD_DEAL.record_id)
 
         with pytest.raises(RecordNotFound):
             operations(crm)[operation]()
 
-    @EVERY
+    @ONE_DEAL
     @pytest.mark.parametrize(
         "wrong", ["hubspot:123", "salesforce:006", "salesforce:006Hs00000/DealUI"]
     )

@@ -101,6 +101,36 @@ def test_pages_order_and_limit(client):
     assert client.query("SELECT COUNT() FROM Account")["totalSize"] == 5
 
 
+def test_the_stage_that_was_never_changed_has_no_date_of_change(client, organization):
+    """As in Salesforce's own example of a creation; a deal that is entered is not changed."""
+    query = f"SELECT LastStageChangeDate FROM Opportunity WHERE Id = '{USD_DEAL.record_id}'"
+    assert client.query(query)["records"][0]["LastStageChangeDate"] is None
+    client.Opportunity.update(USD_DEAL.record_id, {"Description": "x"})
+    assert client.query(query)["records"][0]["LastStageChangeDate"] is None
+    client.Opportunity.update(USD_DEAL.record_id, {"StageName": "Closed Won"})
+    changed = client.query(query)["records"][0]["LastStageChangeDate"]
+    assert changed.startswith(f"{organization.clock():%Y-%m-%dT%H:%M:%S}")
+
+
+@pytest.mark.parametrize(
+    ("condition", "found"),
+    [
+        ("Interlock_Order_Status__c = null", ["none"]),
+        ("Interlock_Order_Status__c != 'accepted'", ["none", "cancelled"]),
+        ("IsWon = FALSE AND LastStageChangeDate = null", ["none", "accepted", "cancelled"]),
+        ("LastStageChangeDate <= 2099-01-01T00:00:00Z", []),
+    ],
+)
+def test_what_is_empty_is_unequal_to_everything_and_neither_more_nor_less(client, condition, found):
+    for name in ("none", "accepted", "cancelled"):
+        status = None if name == "none" else name
+        client.Opportunity.create(
+            NEW_DEAL | {"Name": name, "Type": "T", "Interlock_Order_Status__c": status}
+        )
+    query = f"SELECT Name FROM Opportunity WHERE Type = 'T' AND ({condition}) ORDER BY CreatedDate"
+    assert [row["Name"] for row in client.query_all(query)["records"]] == found
+
+
 def test_a_client_may_ask_for_smaller_pages_of_at_least_200(organization, authorization, login):
     for number in range(201):
         organization.insert("Account", {"Name": f"Account {number}"})

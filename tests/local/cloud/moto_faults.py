@@ -607,7 +607,9 @@ def correct() -> None:
     sqs.correct(corrections, on_change=lambda queue_arn: None)
     stepfunctions.correct(corrections)
     interpreter.correct(corrections, client=lambda service, role: client(service))
-    eventbridge.correct(corrections, deliver=lambda target, event, rule: None)
+    eventbridge.correct(
+        corrections, deliver=lambda target, event, rule: None, on_change=lambda rule: None
+    )
     iam.evaluate_identity_policies(corrections, iam.Authoriser())
 
 

@@ -1,7 +1,6 @@
 """EventBridge rules, archives, queues and event source mappings, in virtual time."""
 
 import json
-import threading
 
 
 def body(message):
@@ -66,13 +65,6 @@ def test_disabled_rule_is_silent(stack):
     stack.until(lambda: stack.depth("Transformed"), jump=False)
     stack.receive("Transformed")
     assert stack.depth("Silent") == 0
-
-
-def test_disabled_schedule_is_silent(stack):
-    """And no deadline that the clock would stop at."""
-    rules = stack.client("events").list_rules()["Rules"]
-    assert [rule["State"] for rule in rules if "ScheduleExpression" in rule] == ["DISABLED"] * 2
-    assert not [each.name for each in threading.enumerate() if each.name.startswith("schedule-")]
 
 
 def test_queue_that_does_not_accept_events(stack):
