@@ -21,6 +21,7 @@ COMMANDS = {
     "invoke": "local.cli.invoke:invoke",
     "exceptions": "local.cli.exceptions:exceptions",
     "resolve": "local.cli.exceptions:resolve",
+    "sweep": "local.cli.sweep:sweep",
     "dead-letters": "local.cli.dead_letters:dead_letters",
 }
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from boto3.dynamodb.conditions import Key
 from interlock.canonical import Money
-from interlock.events import Event
+from interlock.events import SWEEP, Event
 from interlock.timeline import Timeline
 
 from local.cli.target import Target
@@ -59,7 +59,8 @@ def summary(event: Event) -> str:
     data = event.data
     match event.type:
         case "opportunity.closed_won":
-            return f"{event.subject} was won"
+            found = ", found by a sweep" if event.id.startswith(SWEEP) else ""
+            return f"{event.subject} was won{found}"
         case "order.accepted":
             total = Money.model_validate(data["total"])
             return f"order {data['order']} for {data['customer']}, {total} with tax"

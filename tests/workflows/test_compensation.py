@@ -60,7 +60,8 @@ def test_compensate_at(step: str, stage: Stage, systems: Systems) -> None:
     assert systems.of_others(run.deal) == before
     cancelled = run.timeline[-1]
     assert cancelled.type == "order.cancelled"
-    assert cancelled.data == {"failed_step": step, "reason": "the customer withdrew"}
+    reason = {"reason": "the customer withdrew", "by": "robin"}
+    assert cancelled.data == {"failed_step": step, **reason}
 
 
 def test_traces_of_a_compensated_run(stage: Stage, systems: Systems) -> None:

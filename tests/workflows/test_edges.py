@@ -96,6 +96,7 @@ def test_reopened_while_a_team_decides(workflow: Workflow, stage: Stage, systems
     run.resolve("retry")
     assert run.wait_for_end() == {"status": "cancelled"}
     assert systems.footprint(run.deal) == NOTHING
+    assert run.timeline[-1].data["by"] is None, "nobody gave it up: the sweep may find it"
 
 
 def test_reopened_before_anything_was_written(

@@ -17,6 +17,8 @@ from interlock.errors import OutcomeUnknown
 from interlock.settings import Settings
 
 SOURCE = "interlock"
+# How the id of an event begins that tells of what a sweep has found.
+SWEEP = "sweep:"
 # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html
 MAX_ENTRIES = 10
 
@@ -53,7 +55,7 @@ class Event(Canonical):
 def found_won(deal: WonDeal, correlation_id: str) -> Event:
     """The event of a deal that a sweep found won: the same each time that it tells of it."""
     return Event(
-        id=f"sweep:{correlation_id}",
+        id=f"{SWEEP}{correlation_id}",
         type="opportunity.closed_won",
         source=deal.id.partition(":")[0],
         subject=deal.id,

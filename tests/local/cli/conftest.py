@@ -115,8 +115,8 @@ class Interlock:
     def _names(self, opportunity: str) -> list[str]:
         return [e["name"] for e in self._executions() if e["name"].startswith(opportunity)]
 
-    def _status(self, run: str) -> str:
-        return next(each["status"] for each in self._executions() if each["name"] == run)
+    def _status(self, run: str) -> str | None:
+        return next((e["status"] for e in self._executions() if e["name"] == run), None)
 
 
 @pytest.fixture(scope="package")
