@@ -40,4 +40,5 @@ def test_a_deal_is_found_and_told_of(cli: Interlock, deal: str):
     cli.until_status(finding["correlation_id"], "SUCCEEDED")
 
     assert deal not in cli.output("sweep", "--dry-run")
-    assert "was won, found by a sweep" in cli.output("runs", finding["correlation_id"])
+    told = " ".join(cli.output("runs", finding["correlation_id"]).split())
+    assert "was won, found by a sweep" in told
