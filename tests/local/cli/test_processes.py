@@ -34,7 +34,8 @@ class Processes:
 
     def start(self, *arguments: str, program: list[str] = PROGRAM) -> subprocess.Popen:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "INTERLOCK_"))}
-        ours = {"INTERLOCK_LOCAL": str(self.state_file), "PYTHONPATH": str(REPOSITORY)}
+        sources = f"{REPOSITORY}{os.pathsep}{REPOSITORY / 'layers/interlock'}"
+        ours = {"INTERLOCK_LOCAL": str(self.state_file), "PYTHONPATH": sources}
         process = subprocess.Popen(
             [sys.executable, *program, *arguments],
             cwd=REPOSITORY,
