@@ -54,7 +54,10 @@ NEEDS: dict[str, set[Need]] = {
     },
     "Timeline.record": {("dynamodb:PutItem", "TIMELINE_TABLE")},
     "Timeline.of_subject": {("dynamodb:Query", "TIMELINE_TABLE/index/*")},
-    "Executions.get": {("states:DescribeExecution", "STATE_MACHINE:*")},
+    "Executions.of": {
+        ("states:ListExecutions", "STATE_MACHINE"),
+        ("states:DescribeExecution", "STATE_MACHINE:*"),
+    },
     # https://docs.powertools.aws.dev/lambda/python/latest/utilities/idempotency/#required-resources
     "publish_once": {
         ("dynamodb:GetItem", "DELIVERIES_TABLE"),

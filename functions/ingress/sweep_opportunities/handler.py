@@ -34,7 +34,7 @@ def handler(command: SweepOpportunities) -> sweep.Report:
     deals, left = sweep.batch(won)
     findings = []
     for deal in deals:
-        finding = sweep.judge(deal, timeline.of_subject(deal.id), executions.get)
+        finding = sweep.judge(deal, timeline.of_subject(deal.id), executions.of)
         logger.info("won without an order", extra=finding.model_dump(mode="json"))
         if finding.correlation_id and not command.dry_run:
             events.publish(events.found_won(deal, finding.correlation_id))

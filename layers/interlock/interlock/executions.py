@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from interlock import aws
@@ -32,7 +33,7 @@ class Execution:
 
 @dataclass
 class Executions:
-    """The runs of one state machine."""
+    """The runs of one state machine; which of them are at work is read once."""
 
     state_machine: str
     _client: Any = field(default_factory=lambda: aws.client("stepfunctions"))
@@ -42,15 +43,20 @@ class Executions:
         """Those of the workflow in this function's environment."""
         return cls(ExecutionSettings.load().state_machine)
 
-    def get(self, name: str) -> Execution | None:
-        """One run, None when there is none, or none any more: they are kept for 90 days.
+    def of(self, correlation_id: str) -> Execution | None:
+        """A transaction's run: the one that is at work, which may be a replay, else its own.
 
-        One that has begun in this very moment may still be missing.
+        A run is named after its transaction, a replay too, with something more. None when there is
+        none, or none any more: runs are kept for 90 days. One that has begun in this very moment
+        may still be missing.
         https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeExecution.html
         """
+        names = (correlation_id, f"{correlation_id}-")
+        if any(name == names[0] or name.startswith(names[1]) for name in self._at_work):
+            return Execution("RUNNING")
         arn = self.state_machine.replace(":stateMachine:", ":execution:")
         try:
-            found = self._client.describe_execution(executionArn=f"{arn}:{name}")
+            found = self._client.describe_execution(executionArn=f"{arn}:{correlation_id}")
         except self._client.exceptions.ExecutionDoesNotExist:
             return None
         output = json.loads(found.get("output") or "null")
@@ -59,3 +65,11 @@ class Executions:
             outcome=output.get("status") if isinstance(output, dict) else None,
             ended_at=found.get("stopDate"),
         )
+
+    @cached_property
+    def _at_work(self) -> list[str]:
+        """https://docs.aws.amazon.com/step-functions/latest/apireference/API_ListExecutions.html"""
+        pages = self._client.get_paginator("list_executions").paginate(
+            stateMachineArn=self.state_machine, statusFilter="RUNNING"
+        )
+        return [execution["name"] for page in pages for execution in page["executions"]]

@@ -359,7 +359,7 @@ def sweep(
 
     connect(monkeypatch, "crm", SimpleNamespace(won_without_order=won_without_order))
     at_work = SimpleNamespace(status="RUNNING")
-    executions = SimpleNamespace(get=lambda name: at_work if name == "T1" else None)
+    executions = SimpleNamespace(of=lambda name: at_work if name == "T1" else None)
     monkeypatch.setattr(Executions, "load", lambda: executions)
     Timeline.load().record(found_won(WON[0], "T1"))
 
