@@ -22,6 +22,7 @@ COMMANDS = {
     "exceptions": "local.cli.exceptions:exceptions",
     "resolve": "local.cli.exceptions:resolve",
     "sweep": "local.cli.sweep:sweep",
+    "replay": "local.cli.replay:replay",
     "dead-letters": "local.cli.dead_letters:dead_letters",
 }
 
@@ -56,6 +57,7 @@ def interlock(ctx: click.Context, stack: str | None) -> None:
     interlock send events/partner/salesforce.OpportunityChangeEvent.json
     interlock runs                    what happened; `interlock runs ID` for one of them
     interlock exceptions              what waits for a team; `interlock resolve` decides
+    interlock replay event ID         what it would write now; then the same event again
 
     The commands work on the local cloud that `interlock up` keeps running. With the ordinary AWS
     environment (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL) they work on a stack in that account.

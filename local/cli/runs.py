@@ -12,8 +12,8 @@ import click
 from interlock.remediation import BusinessException, exception_id
 from rich.text import Text
 
-from local.cli import history, transaction
-from local.cli.errors import Failure
+from local.cli import executions, history, transaction
+from local.cli.definition import Definition
 from local.cli.exceptions import resolve_hint
 from local.cli.functions import invoke
 from local.cli.history import StateRun
@@ -28,6 +28,7 @@ from local.cli.output import (
     status,
     table,
 )
+from local.cli.plans import plans_table
 from local.cli.target import Target, pass_target
 
 STATUSES = ["RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "PENDING_REDRIVE"]
@@ -46,13 +47,15 @@ ERROR_LENGTH = 300
 def runs(target: Target, id: str | None, wanted: str | None, limit: int, as_json: bool) -> None:
     """List the executions, newest first; with ID, one run from end to end.
 
-    A run's ID is its transaction: the same id is in every log line, effect and event.
+    A run's ID is its transaction: the same id is in every log line, effect and event. A replay of
+    it is called the same, with -replay- and a number at the end; its dry run, which is not listed,
+    with -dry-run-.
     """
     if id:
         run = describe(target, id)
-        print_json(run) if as_json else _show(run)
+        print_json(run) if as_json else _show(target, run)
         return
-    found = executions(target, wanted, limit)
+    found = newest(target, wanted, limit)
     if as_json:
         print_json(found)
     elif found:
@@ -61,7 +64,7 @@ def runs(target: Target, id: str | None, wanted: str | None, limit: int, as_json
         console().print(f"There is no {f'{wanted} ' if wanted else ''}run yet.")
 
 
-def executions(target: Target, wanted: str | None, limit: int) -> list[dict[str, Any]]:
+def newest(target: Target, wanted: str | None, limit: int) -> list[dict[str, Any]]:
     """The newest executions of every workflow of the stack, with the state each is or ended in."""
     states = target.client("stepfunctions")
     query = {"statusFilter": wanted} if wanted else {}
@@ -70,8 +73,9 @@ def executions(target: Target, wanted: str | None, limit: int) -> list[dict[str,
         pages = states.get_paginator("list_executions").paginate(
             stateMachineArn=machine.physical_id, **query
         )
-        newest = islice((each for page in pages for each in page["executions"]), limit)
-        found += [_row(machine.logical_id, each) for each in newest]
+        every = (each for page in pages for each in page["executions"])
+        listed = islice((e for e in every if not executions.is_dry_run(e["name"])), limit)
+        found += [_row(machine.logical_id, each) for each in listed]
     found.sort(key=lambda run: run["started"], reverse=True)
     for run in found[:limit]:
         visits = history.read(states, run["execution"])
@@ -81,31 +85,26 @@ def executions(target: Target, wanted: str | None, limit: int) -> list[dict[str,
 
 def describe(target: Target, id: str) -> dict[str, Any]:
     """All that is known of one run. Raises Failure when there is none of this id."""
-    workflow, execution = _find(target, id)
+    machine, execution = executions.find(target, id)
     arn = execution["executionArn"]
+    content = json.loads(execution["input"])
+    replay = content.pop("replay", {})
+    replay.pop("records", None)
+    correlation_id = content.get("correlation_id", id)
     states = history.by_state(history.read(target.client("stepfunctions"), arn))
     return {
-        **_row(workflow, execution),
+        **_row(machine.logical_id, execution),
+        "machine": machine.physical_id,
+        "replay": replay,
         "output": json.loads(execution["output"]) if execution.get("output") else None,
         "error": execution.get("error"),
         "cause": execution.get("cause"),
         "states": [_state(name, run) for name, run in states.items()],
         "exception": _waiting(target, arn, states),
-        "effects": [asdict(effect) for effect in transaction.effects(target, id)],
-        "timeline": transaction.timeline(target, id),
+        "effects": [asdict(effect) for effect in transaction.effects(target, correlation_id)],
+        "timeline": transaction.timeline(target, correlation_id),
+        "plans": transaction.plans(target, id) if replay.get("dry_run") else (),
     }
-
-
-def _find(target: Target, id: str) -> tuple[str, dict[str, Any]]:
-    states = target.client("stepfunctions")
-    missing = states.exceptions.ExecutionDoesNotExist, states.exceptions.InvalidArn
-    for machine in target.of_type("AWS::StepFunctions::StateMachine"):
-        arn = f"{machine.physical_id.replace(':stateMachine:', ':execution:')}:{id}"
-        try:
-            return machine.logical_id, states.describe_execution(executionArn=arn)
-        except missing:
-            continue
-    raise Failure(f"there is no run {id!r}: see `interlock runs`")
 
 
 def _row(workflow: str, execution: dict[str, Any]) -> dict[str, Any]:
@@ -165,13 +164,15 @@ def _list(found: list[dict[str, Any]]) -> None:
     console().print(printed)
 
 
-def _show(run: dict[str, Any]) -> None:
+def _show(target: Target, run: dict[str, Any]) -> None:
     out = console()
     out.print(Text.assemble((run["id"], "bold"), "  ", status(run["status"])))
     out.print(
         f"{run['workflow']}, started {moment(run['started'])} UTC,"
         f" {'running for' if run['status'] == 'RUNNING' else 'took'} {duration(run['seconds'])}"
     )
+    if run["replay"]:
+        out.print(_replayed(run["replay"]))
     if run["output"]:
         out.print(f"Output: {json.dumps(run['output'])}")
     if run["error"]:
@@ -181,8 +182,17 @@ def _show(run: dict[str, Any]) -> None:
         _show_exception(run["exception"])
     section(out, "States", _states_table(run["states"], run["started"]))
     written = _effects_table(run["effects"]) if run["effects"] else "nothing"
-    section(out, "Effects: what was written", written)
+    section(out, "Effects: what the transaction has written", written)
+    if run["plans"]:
+        definition = Definition.read(target, run["machine"])
+        section(out, "What this dry run would have written", plans_table(definition, run["plans"]))
     section(out, "Business timeline", timeline_table(run["timeline"]))
+
+
+def _replayed(replay: dict[str, Any]) -> str:
+    kind = "A dry run of" if replay.get("dry_run") else "Replays"
+    step = f" from {replay['step']}" if "step" in replay else ""
+    return f"{kind} {replay['of']}{step}, started by {replay['by']}"
 
 
 def _show_exception(exception: BusinessException) -> None:

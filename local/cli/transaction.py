@@ -1,13 +1,17 @@
-"""What the stack's tables know of one transaction: its effects and its business timeline."""
+"""What the stack's tables know of one transaction: its effects, its business timeline, and what
+its dry runs would have written."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from boto3.dynamodb.conditions import Key
 from interlock.canonical import Money
 from interlock.events import SWEEP, Event
+from interlock.plans import Plan
 from interlock.timeline import Timeline
 
 from local.cli.target import Target
@@ -28,11 +32,6 @@ class LedgerEntry:
 
 def effects(target: Target, correlation_id: str) -> list[LedgerEntry]:
     """The effects that a transaction claimed, oldest first."""
-    pages = target.dynamodb.get_paginator("query").paginate(
-        TableName=target.id("EffectsTable"),
-        IndexName="by_transaction",
-        KeyConditionExpression=Key("transaction").eq(correlation_id),
-    )
     entries = [
         LedgerEntry(
             at=datetime.fromtimestamp(int(row["claimed_at"]), UTC),
@@ -43,15 +42,36 @@ def effects(target: Target, correlation_id: str) -> list[LedgerEntry]:
             remote_id=row.get("remote_id"),
             attempts=int(row["attempts"]),
         )
-        for page in pages
-        for row in page["Items"]
+        for row in _rows(target, correlation_id)
     ]
     return sorted(entries, key=lambda entry: entry.at)
+
+
+def plans(target: Target, dry_run: str) -> tuple[Plan, ...]:
+    """What a dry run would have written, in the order in which it came to it; kept for a week."""
+    rows = sorted(_rows(target, dry_run), key=lambda row: row["planned_at"])
+    return tuple(Plan.model_validate_json(row["plan"]) for row in rows)
 
 
 def timeline(target: Target, correlation_id: str) -> tuple[Event, ...]:
     """The transaction's canonical events, oldest first."""
     return Timeline(target.id("TimelineTable"), _client=target.dynamodb).of(correlation_id)
+
+
+def _rows(target: Target, transaction: str) -> Iterator[dict[str, Any]]:
+    """The ledger's rows of a transaction, or of a dry run."""
+    pages = target.dynamodb.get_paginator("query").paginate(
+        TableName=target.id("EffectsTable"),
+        IndexName="by_transaction",
+        KeyConditionExpression=Key("transaction").eq(transaction),
+    )
+    return (row for page in pages for row in page["Items"])
+
+
+def concluded(target: Target, event: Event) -> bool:
+    """Whether the transaction that this event began has told how it ended."""
+    types = {told.type for told in timeline(target, event.correlation_id)} - {event.type}
+    return any(not kind.startswith("exception.") for kind in types)
 
 
 def summary(event: Event) -> str:

@@ -81,24 +81,36 @@ def test_each_interlock_command_can_be_given(
 ) -> None:
     """The command line itself parses it: its options, choices and files."""
     monkeypatch.chdir(ROOT)
-    group = click.Context(interlock)
+    context = click.Context(interlock)
     for words in document.commands("interlock"):
-        _, (name, *rest), _ = interlock.make_parser(group).parse_args(list(words))
-        command = interlock.get_command(group, name)
-        assert command, f"there is no `interlock {name}`"
-        with command.make_context(name, rest, parent=group):
-            pass
+        _, rest, _ = interlock.make_parser(context).parse_args(list(words))
+        _parse(interlock, context, rest)
+
+
+def _parse(group: click.Group, context: click.Context, words: list[str]) -> None:
+    """Let a command of a group parse its words, and a group's own command the rest of them."""
+    name, *rest = words
+    command = group.get_command(context, name)
+    assert command, f"there is no `{context.info_name or 'interlock'} {name}`"
+    with command.make_context(name, list(rest), parent=context) as own:
+        if not isinstance(command, click.Group):
+            return
+        _, following, _ = command.make_parser(own).parse_args(list(rest))
+        if following:
+            _parse(command, own, following)
 
 
 @EVERY_DOCUMENT
 def test_each_mentioned_interlock_command_exists(document: Document) -> None:
-    group = click.Context(interlock)
+    context = click.Context(interlock)
     for words in document.mentions("interlock"):
         names = [word for word in words if not word.startswith("-")]
         commands: list[click.Command] = [interlock]
-        if names and "--stack" not in words:
-            command = interlock.get_command(group, names[0])
-            assert command, f"there is no `interlock {names[0]}`"
+        while names and "--stack" not in words and isinstance(commands[-1], click.Group):
+            command = commands[-1].get_command(context, names.pop(0))
+            if command is None and len(commands) > 1:
+                break  # a group's own argument
+            assert command, f"there is no `interlock {' '.join(words)}`"
             commands.append(command)
         known = {option for command in commands for p in command.params for option in p.opts}
         assert {word for word in words if word.startswith("-")} <= known | {"--help"}, words

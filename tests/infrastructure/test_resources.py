@@ -116,6 +116,21 @@ def test_a_sweep_that_fails_or_gives_up_raises_an_alarm(stack: Stack) -> None:
     assert (given_up["Threshold"], given_up["ComparisonOperator"]) == (0, "GreaterThanThreshold")
 
 
+def test_a_range_to_replay_lists_every_event_that_starts_a_workflow(stack: Stack) -> None:
+    """And nothing but what comes from the archive."""
+    rules = {name: rule["Properties"] for name, rule in stack.of_type("AWS::Events::Rule").items()}
+    pattern = rules["ReplayRule"]["EventPattern"]
+    starting = {
+        kind
+        for rule in rules.values()
+        if "StartQueue" in [named(target["Arn"]) for target in rule["Targets"]]
+        for kind in rule["EventPattern"]["detail-type"]
+    }
+
+    assert set(pattern["detail-type"]) == starting
+    assert pattern["replay-name"] == [{"exists": True}]
+
+
 def test_each_bus_has_an_archive(stack: Stack) -> None:
     archived = {
         named(archive["Properties"]["SourceArn"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from interlock.connectors.crm import salesforce_events
 
-from local.cli.dead_letters import event_of
+from local.cli.letters import event_of
 from local.sandboxes.salesforce_events import partner_source
 from local.sandboxes.salesforce_seed import (
     DEALS,

@@ -96,7 +96,7 @@ def test_function_as_target(stack):
     stack.until(lambda: stack.item("recorded#kept"), jump=False)
 
 
-def test_replay_sends_the_window_only(stack):
+def test_replay_sends_the_window_only_to_the_rules_it_names(stack):
     archive = stack.client("events").list_archives()["Archives"][0]["ArchiveName"]
     archive_arn = stack.client("events").describe_archive(ArchiveName=archive)["ArchiveArn"]
     bus_arn = stack.client("events").describe_event_bus(Name=stack.physical("Bus"))["Arn"]
@@ -108,13 +108,21 @@ def test_replay_sends_the_window_only(stack):
     stack.publish("example.transform", order="after")
     stack.until(lambda: stack.depth("Transformed") == 3, jump=False)
     stack.receive("Transformed")
-    stack.client("events").start_replay(
-        ReplayName="window",
-        EventSourceArn=archive_arn,
-        EventStartTime=start,
-        EventEndTime=start + 10,
-        Destination={"Arn": bus_arn},
-    )
+
+    def replay(name, rule):
+        described = stack.client("events").describe_rule(
+            Name=stack.physical(rule).rpartition("|")[2], EventBusName=stack.physical("Bus")
+        )
+        stack.client("events").start_replay(
+            ReplayName=name,
+            EventSourceArn=archive_arn,
+            EventStartTime=start,
+            EventEndTime=start + 10,
+            Destination={"Arn": bus_arn, "FilterArns": [described["Arn"]]},
+        )
+
+    replay("to-another-rule", "ToInbox")
+    replay("window", "ToTransformed")
     stack.until(lambda: stack.depth("Transformed"), jump=False)
     (message,) = stack.receive("Transformed")
     event = body(message)["event"]
