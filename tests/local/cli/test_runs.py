@@ -43,8 +43,8 @@ def test_the_list_has_the_run_with_its_state(cli: Interlock, run: str):
 
 def test_the_list_can_be_limited_to_a_status(cli: Interlock, run: str):
     assert run in [each["id"] for each in cli.json("runs", "--status", "succeeded", "--json")]
-    assert cli.json("runs", "--status", "ABORTED", "--json") == []
-    assert cli.output("runs", "--status", "ABORTED") == "There is no ABORTED run yet.\n"
+    assert cli.json("runs", "--status", "TIMED_OUT", "--json") == []
+    assert cli.output("runs", "--status", "TIMED_OUT") == "There is no TIMED_OUT run yet.\n"
     assert len(cli.json("runs", "--limit", "1", "--json")) == 1
 
 
