@@ -41,7 +41,8 @@ with double sides runs once for each account or task.
 
 ## When all goes well
 
-From top to bottom. A dotted line leads to the state that takes a write back.
+From top to bottom. A dotted line leads to the state that takes a write back. A replay from a step
+goes to it through `Resume`, below; a dry run takes the same way, and ends before anyone is told.
 
 {forward}
 

@@ -35,6 +35,10 @@ class Definition:
         states = (*self.workflow.forward, *self.workflow.compensation)
         return tuple(filter(self.workflow.can_fail, states))
 
+    def takes_back(self, step: str) -> bool:
+        """Whether a step is one of the compensation."""
+        return step in self.workflow.compensation
+
     def step_of(self, plan: Plan) -> str:
         """The step that a dry run's plan is of; empty for one that the definition lacks."""
         taken_back = plan.action == "take back"

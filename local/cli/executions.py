@@ -16,6 +16,8 @@ from local.cli.target import Resource, Target
 
 STATE_MACHINE = "AWS::StepFunctions::StateMachine"
 LONGEST_NAME = 80
+# PENDING_REDRIVE is what was restarted by hand in the console, and goes on in a moment.
+OPEN = {"RUNNING", "PENDING_REDRIVE"}
 _DRY_RUN = re.compile(r"-dry-run-\d+$")
 
 

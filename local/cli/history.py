@@ -76,8 +76,10 @@ def read(states: Any, execution_arn: str) -> list[Visit]:
     return visits(event for page in pages for event in page["events"])
 
 
-def records_at(states: Any, execution_arn: str, step: str) -> dict[str, Any] | None:
-    """The records that an execution had when it last entered a step; None if it never did.
+def records_at(states: Any, execution_arn: str, step: str | None) -> dict[str, Any] | None:
+    """The records that an execution had when it last entered a step; without one, in the end.
+
+    None if it never had any there.
 
     They are a variable: each state that assigns it says so when it is left.
     https://docs.aws.amazon.com/step-functions/latest/apireference/API_StateExitedEventDetails.html
@@ -90,7 +92,8 @@ def records_at(states: Any, execution_arn: str, step: str) -> dict[str, Any] | N
         records = details.get("assignedVariables", {}).get("records", records)
         if event["type"].endswith("StateEntered") and details["name"] == step:
             found = records
-    return json.loads(found) if found else None
+    kept = found if step else records
+    return json.loads(kept) if kept else None
 
 
 def visits(events: Iterable[dict[str, Any]]) -> list[Visit]:

@@ -105,8 +105,8 @@ def event_(target: Target, id: str, event_id: str | None, manner: Manner) -> Non
 def run_(target: Target, run: str, step: str | None, manner: Manner) -> None:
     """Start RUN again from a step, with what it knew when it came there.
 
-    For a run that was stopped, or ended in time, without a team's decision. A step of the
-    compensation takes back what the transaction has written.
+    For a run that was stopped, or timed out, without a team's decision. A step of the compensation,
+    such as the first of them, takes back what the transaction has written.
     """
     found = replaying.of_run(target, run, step)
     replaying.refuse_if_open(target, found)
@@ -146,8 +146,11 @@ def range_(
         events = archive.events_between(target, start, end, progress.begin)
     finally:
         progress.stop()
-    known = [event for event in events if kind in (None, event.type) and event.type in started_by]
-    found = [Outcome.of(target, event, started_by[event.type]) for event in known]
+    first: dict[str, Event] = {}
+    for event in events:
+        if event.type in started_by and kind in (None, event.type):
+            first.setdefault(event.correlation_id, event)
+    found = [Outcome.of(target, event, started_by[event.type]) for event in first.values()]
     wanted = [each.replay for each in found if each.to_replay(completed=completed)]
     if not manner.as_json:
         _print_outcomes(found, completed=completed)
@@ -168,7 +171,7 @@ class Outcome:
         What Step Functions knows no more may be on the timeline, which is kept for good.
         """
         attempts = executions.attempts(target, machine, event.correlation_id)
-        still_open = [each for each in attempts if each["status"] == replaying.RUNNING]
+        still_open = [each for each in attempts if each["status"] in executions.OPEN]
         latest = [*attempts, *still_open][-1:]
         status = latest[0]["status"] if latest else None
         if status is None and transaction.concluded(target, event):
@@ -177,7 +180,12 @@ class Outcome:
 
     def to_replay(self, *, completed: bool) -> bool:
         """Never one that is open; one that has succeeded only if it is asked for."""
-        return self.status != replaying.RUNNING and (completed or self.status != SUCCEEDED)
+        return not self.is_open and (completed or self.status != SUCCEEDED)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the transaction is still at work, or waits for a team."""
+        return self.status in executions.OPEN
 
 
 def _print_outcomes(found: list[Outcome], *, completed: bool) -> None:
@@ -190,7 +198,7 @@ def _print_outcomes(found: list[Outcome], *, completed: bool) -> None:
             each.replay.event.correlation_id,
             each.replay.event.type,
             status(each.status) if each.status else "never ran",
-            "open" if each.status == replaying.RUNNING else then,
+            "open" if each.is_open else then,
         )
     out = console()
     if found:

@@ -28,7 +28,6 @@ from local.cli.target import Target
 
 POLL_SECONDS = 0.2
 AT_ONCE = 10  # dry runs side by side: the systems that they ask have limits
-RUNNING = "RUNNING"
 _STATE_MACHINE = re.compile(r'"state_machine":\s*"(arn:[^"]+)"')
 
 
@@ -124,7 +123,9 @@ def of_event(target: Target, transaction_id: str, event_id: str | None) -> Repla
 def of_run(target: Target, name: str, step: str | None) -> Replay:
     """An execution from a step on, by default the one at which it ended without success.
 
-    Raises Failure that lists the steps there are.
+    It goes on with the records that it had when it came to the step; from a step of the
+    compensation, to which it need not have come, with those that it had in the end. Raises Failure
+    that lists the steps there are.
     """
     try:
         machine, execution = executions.find(target, name)
@@ -132,32 +133,27 @@ def of_run(target: Target, name: str, step: str | None) -> Replay:
         if step and (kept := _of_exception(target, name, step)):
             return kept
         raise
-    if execution["status"] == RUNNING:
+    if execution["status"] in executions.OPEN:
         raise _still_open(name)
-    event = _event(execution)
+    event, arn = _event(execution), execution["executionArn"]
     states = target.client("stepfunctions")
-    steps = Definition.read(target, machine.physical_id).steps
-    entered = [v.state for v in history.read(states, execution["executionArn"])]
-    reached = [each for each in dict.fromkeys(entered) if each in steps]
+    definition = Definition.read(target, machine.physical_id)
+    entered = [v.state for v in history.read(states, arn) if v.state in definition.steps]
+    reached = ", ".join(dict.fromkeys(entered)) or "none"
     if step is None:
-        if execution["status"] == "SUCCEEDED":
-            raise Failure(f"{name} succeeded: say from which --step; it has {', '.join(reached)}")
-        step = next(state for state in reversed(entered) if state in steps)
-    if step not in reached:
-        raise Failure(f"{name} was never at a step {step!r}; it was at {', '.join(reached)}")
-    return Replay(
-        event=event,
-        machine=machine.physical_id,
-        of=name,
-        step=step,
-        records=history.records_at(states, execution["executionArn"], step),
-    )
+        if execution["status"] == "SUCCEEDED" or not entered:
+            raise Failure(f"say from which --step {name} goes on; it was at {reached}")
+        step = entered[-1]
+    if step not in entered and not definition.takes_back(step):
+        raise Failure(f"{name} was never at a step {step!r}; it was at {reached}")
+    records = history.records_at(states, arn, step if step in entered else None)
+    return Replay(event, machine.physical_id, of=name, step=step, records=records)
 
 
 def refuse_if_open(target: Target, replay: Replay) -> None:
     """Raises Failure while the transaction has an execution that has not ended."""
     for attempt in executions.attempts(target, replay.machine, replay.event.correlation_id):
-        if attempt["status"] == RUNNING:
+        if attempt["status"] in executions.OPEN:
             raise _still_open(attempt["name"])
 
 
@@ -193,7 +189,7 @@ def rehearse(
             going[position] = start(target, replay, by, dry_run=True)
         for position, name in list(going.items()):
             execution = executions.describe(target, replays[position].machine, name)
-            if execution["status"] != RUNNING:
+            if execution["status"] not in executions.OPEN:
                 done[position] = _rehearsal(target, replays[position], execution)
                 del going[position]
         while following in done:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, wraps
 from typing import Any, Self
 
@@ -55,6 +55,7 @@ class Target:
     stack: str
     session: boto3.Session
     endpoint: str | None = None
+    _clients: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @classmethod
     def find(cls, stack: str | None) -> Self:
@@ -86,8 +87,12 @@ class Target:
         return cls(stack, boto3.Session(LOCAL_KEY, LOCAL_KEY, region_name=region), endpoint)
 
     def client(self, service: str) -> Any:
-        """A boto3 client at the stack's place."""
-        return self.session.client(service, endpoint_url=self.endpoint, config=_config())
+        """A boto3 client at the stack's place, made once: that takes longer than a call."""
+        if service not in self._clients:
+            self._clients[service] = self.session.client(
+                service, endpoint_url=self.endpoint, config=_config()
+            )
+        return self._clients[service]
 
     @cached_property
     def dynamodb(self) -> Any:
