@@ -37,6 +37,7 @@ from local.cloud.functions import (
     Hook,
     Invocation,
     LineHandler,
+    Process,
 )
 from local.cloud.iam import Decision
 from local.cloud.metrics import metrics_of
@@ -74,15 +75,17 @@ class LocalCloud:
         virtual_time: bool = False,
         on_log: LineHandler | None = None,
         hook: Hook | None = None,
+        works: Callable[[], bool] = lambda: False,
     ) -> None:
         """`parameters` are those of the template. `on_log` gets every line a function logs. With
-        `virtual_time`, `run_until` moves the clock of the whole cloud to the next deadline. `hook`
-        runs in every function's process."""
+        `virtual_time`, `run_until` moves the clock of the whole cloud to the next deadline, but
+        not while a system outside of the cloud `works`. `hook` runs in every function's process."""
         if not self._open.acquire(blocking=False):
             raise RuntimeError("a local cloud is already open in this process")
         self.clock: Clock = clock
         self._virtual_time = virtual_time
         self._on_log = on_log
+        self._works_outside = works
         self._clients: dict[tuple[str, str], Any] = {}
         self._credentials: dict[str, dict[str, str]] = {}
         self._clients_lock = threading.RLock()
@@ -128,6 +131,11 @@ class LocalCloud:
     def functions(self) -> list[Function]:
         return self._functions.functions
 
+    @property
+    def processes(self) -> list[Process]:
+        """The functions' processes that are there now."""
+        return self._functions.processes
+
     def function(self, identifier: str) -> Function:
         """The function with this logical id, name or ARN; KeyError if there is none."""
         return self._functions.find(identifier)
@@ -139,6 +147,11 @@ class LocalCloud:
             return invocations
         name = self.function(function).name
         return [invocation for invocation in invocations if invocation.function == name]
+
+    @property
+    def invocations_begun(self) -> int:
+        """How many invocations there have been, of all functions."""
+        return self._functions.begun
 
     def logs(self, function: str) -> list[str]:
         """The log lines of a function's recent invocations."""
@@ -181,6 +194,7 @@ class LocalCloud:
         return (
             clock.is_quiet()
             and self._functions.in_flight == 0
+            and not self._works_outside()
             and not any(source.has_messages() for source in self._event_sources)
         )
 

@@ -57,6 +57,15 @@ class Invocation:
         return self.outcome is not None and self.outcome.failed
 
 
+@dataclass(frozen=True)
+class Process:
+    """A process of a function (its logical id) that is there; `busy` while it handles an event."""
+
+    id: int
+    function: str
+    busy: bool
+
+
 @dataclass
 class Function:
     """A function of the stack as it is deployed. Times are in seconds."""
@@ -91,12 +100,13 @@ class FunctionHost:
         """`environment_of` gives a function's credentials, region and endpoint."""
         self.invocations: deque[Invocation] = deque(maxlen=REMEMBERED_INVOCATIONS)
         self.in_flight = 0
+        self.begun = 0
         self._functions: dict[str, Function] = {}
         self._environment_of = environment_of
         self._on_line = on_line
         self._virtual_time = virtual_time
         self._hook = hook
-        self._sandboxes: list[Sandbox] = []
+        self._sandboxes: list[FunctionSandbox] = []
         self._lock = threading.Lock()
         self._closed = False
         self._zygote, self._zygote_process = start_zygote()
@@ -107,6 +117,17 @@ class FunctionHost:
     @property
     def functions(self) -> list[Function]:
         return list(self._functions.values())
+
+    @property
+    def processes(self) -> list[Process]:
+        """Every process that is there now."""
+        with self._lock:
+            sandboxes = list(self._sandboxes)
+        return [
+            Process(sandbox.process_id, sandbox.function.logical_id, sandbox.invocation is not None)
+            for sandbox in sandboxes
+            if sandbox.alive
+        ]
 
     def find(self, identifier: str) -> Function:
         """The function with this name, ARN or logical id; KeyError if there is none."""
@@ -124,6 +145,7 @@ class FunctionHost:
         invocation = Invocation(function.name, str(uuid.uuid4()), payload or b"{}")
         with self._lock:
             self.in_flight += 1
+            self.begun += 1
         try:
             with function.slots:
                 self._run(function, invocation)
@@ -150,8 +172,7 @@ class FunctionHost:
         if sandbox.alive:
             function.idle.put(sandbox)
         else:
-            with self._lock, contextlib.suppress(ValueError):
-                self._sandboxes.remove(sandbox)
+            self._forget(sandbox)
 
     def _starts_cold(self, invocation: Invocation, function: Function) -> bool:
         return bool(self._hook and self._hook.cold_start(function.logical_id, invocation.payload))
@@ -164,6 +185,13 @@ class FunctionHost:
                 return None
             if sandbox.alive:
                 return sandbox
+            self._forget(sandbox)
+
+    def _forget(self, sandbox: "FunctionSandbox") -> None:
+        """Let go of a sandbox whose process has ended."""
+        sandbox.kill()
+        with self._lock, contextlib.suppress(ValueError):
+            self._sandboxes.remove(sandbox)
 
     def _new_sandbox(self, function: Function) -> "FunctionSandbox":
         def spawn(runtime_api: str, output: int) -> int:
@@ -215,6 +243,7 @@ class FunctionSandbox(Sandbox):
         spawn: Callable[[str, int], int],
         on_line: LineHandler,
     ) -> None:
+        self.function = function
         self.invocation: Invocation | None = None
 
         def file_line(line: str) -> None:

@@ -119,7 +119,11 @@ class RuntimeApiHandler(BaseHTTPRequestHandler):
 
     def _body(self) -> bytes:
         if "chunked" not in self.headers.get("Transfer-Encoding", ""):
-            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            length = int(self.headers.get("Content-Length") or 0)
+            body = self.rfile.read(length)
+            if len(body) < length:
+                raise ConnectionError("the process was killed while it answered")
+            return body
         chunks = []
         while size := int(self.rfile.readline(), 16):
             chunks.append(self.rfile.read(size))
@@ -194,7 +198,7 @@ class Sandbox:
         self._api = RuntimeApi()
         self._log = LogPipe(on_line, self._process_ended)
         try:
-            self._process = spawn(f"127.0.0.1:{self._api.server_port}", self._log.write_end)
+            self.process_id = spawn(f"127.0.0.1:{self._api.server_port}", self._log.write_end)
         except BaseException:
             self._api.close()
             raise
@@ -234,7 +238,7 @@ class Sandbox:
             self.alive = False
             for end in (os.killpg, os.kill):
                 with contextlib.suppress(OSError):
-                    end(self._process, signal.SIGKILL)
+                    end(self.process_id, signal.SIGKILL)
         self._api.close()
 
     def _process_ended(self) -> None:

@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import Any, NoReturn
 
 from flask import Flask, Response, jsonify, request
+from werkzeug.exceptions import ClientDisconnected
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 
@@ -82,6 +83,8 @@ class Sandbox:
 
     def __post_init__(self) -> None:
         self._lock = threading.RLock()
+        self._in_flight = 0
+        self._counting = threading.Lock()
         self._server: BaseWSGIServer | None = None
         self.app.add_url_rule("/_sandbox/faults", "sandbox_faults", self._faults, methods=["POST"])
 
@@ -110,6 +113,11 @@ class Sandbox:
         ).start()
         return self
 
+    @property
+    def works(self) -> bool:
+        """Whether a request is being answered, also one whose sender is gone."""
+        return self._in_flight > 0
+
     def close(self) -> None:
         """Stop serving; state is kept, so that `serve` on the same port is a restart."""
         if self._server:
@@ -121,6 +129,19 @@ class Sandbox:
         """WSGI entry: the faults, then the vendor's behaviour, one request at a time."""
         if environ["PATH_INFO"].startswith("/_sandbox/"):
             return self.app(environ, start_response)
+        self._count(1)
+        try:
+            return self._answer(environ)(environ, start_response)
+        except ClientDisconnected as gone:  # killed while it sent its request: nothing is applied
+            return gone(environ, start_response)
+        finally:
+            self._count(-1)
+
+    def _count(self, change: int) -> None:
+        with self._counting:
+            self._in_flight += change
+
+    def _answer(self, environ: dict[str, Any]) -> Response:
         fault = self._take(environ["REQUEST_METHOD"], environ["PATH_INFO"])
         kind = fault.kind if fault else None
         if fault and kind is FaultKind.EXPIRED_TOKEN:
@@ -137,7 +158,7 @@ class Sandbox:
             time.sleep(fault.seconds)
         if kind is FaultKind.LOST_ANSWER:
             _drop(environ)
-        return answer(environ, start_response)
+        return answer
 
     def _take(self, method: str, path: str) -> Fault | None:
         with self._lock:

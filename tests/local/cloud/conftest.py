@@ -1,6 +1,7 @@
 """The small stack in `stack/`, running in virtual time, and the means to drive it."""
 
 import json
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,8 +17,10 @@ STACK = Path(__file__).parent / "stack"
 class Stack:
     """Shorthand for what tests do with the stack's resources, by logical id."""
 
-    def __init__(self, cloud: LocalCloud) -> None:
+    def __init__(self, cloud: LocalCloud, outside: threading.Event) -> None:
+        """`outside` is set while something works that is not of the cloud."""
         self.cloud = cloud
+        self.outside = outside
 
     def client(self, service: str) -> Any:
         return self.cloud.client(service)
@@ -136,5 +139,6 @@ class Stack:
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    with LocalCloud(STACK, virtual_time=True) as cloud:
-        yield Stack(cloud)
+    outside = threading.Event()
+    with LocalCloud(STACK, virtual_time=True, works=outside.is_set) as cloud:
+        yield Stack(cloud, outside)

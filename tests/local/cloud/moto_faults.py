@@ -403,7 +403,7 @@ def asking(url: str, **rest: Any) -> dict[str, Any]:
 
 
 def token(url: str) -> str:
-    messages = client("sqs").receive_message(QueueUrl=url, WaitTimeSeconds=2)["Messages"]
+    messages = client("sqs").receive_message(QueueUrl=url, WaitTimeSeconds=20)["Messages"]
     return messages[0]["Body"]
 
 

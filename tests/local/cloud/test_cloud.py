@@ -25,7 +25,7 @@ from local.cloud import LocalCloud
 cloud = LocalCloud(Path({str(STACK)!r}))
 cloud.client("lambda").invoke(FunctionName=cloud.resources["Work"], Payload='{{"do": "time"}}')
 print(" ".join(str(process) for process in [cloud._functions._zygote_process.pid] +
-    [sandbox._process for sandbox in cloud._functions._sandboxes]), flush=True)
+    [process.id for process in cloud.processes]), flush=True)
 time.sleep(60)
 """
 
@@ -53,7 +53,7 @@ def test_close_ends_every_process_and_thread(capfd):
         states = cloud.client("stepfunctions")
         for case in ('{"case": "wait"}', '{"case": "token", "id": "x"}'):
             states.start_execution(stateMachineArn=cloud.resources["Process"], input=case)
-        processes = [sandbox._process for sandbox in cloud._functions._sandboxes]
+        processes = [process.id for process in cloud.processes]
         assert all(is_alive(process) for process in processes)
         with pytest.raises(RuntimeError, match="already open"):
             LocalCloud(STACK)

@@ -2,10 +2,15 @@
 
 import base64
 import json
+import os
+import signal
+import socket
 import threading
 import time
 
 import pytest
+
+from local.cloud.sandbox import RuntimeApi
 
 
 def test_function_gets_its_layers_and_third_party_packages(stack):
@@ -59,6 +64,45 @@ def test_timeout_is_real_and_the_next_call_gets_a_fresh_process(stack):
 def test_killed_process(stack):
     assert stack.failure("Work", {"do": "die"})["errorType"] == "Runtime.ExitError"
     assert stack.call("Work", {"do": "shout", "text": "again"}) == "AGAIN"
+
+
+def test_process_killed_from_outside_at_work(stack):
+    errors = []
+    event = {"do": "sleep", "seconds": 0.9}
+    call = threading.Thread(target=lambda: errors.append(stack.failure("Work", event)))
+    call.start()
+    stack.until(lambda: any(process.busy for process in stack.cloud.processes), jump=False)
+    [victim] = [process for process in stack.cloud.processes if process.busy]
+    assert victim.function == "Work"
+    os.kill(victim.id, signal.SIGKILL)
+    call.join()
+    assert [error["errorType"] for error in errors] == ["Runtime.ExitError"]
+    assert victim.id not in [process.id for process in stack.cloud.processes]
+
+
+def test_process_killed_from_outside_between_two_calls(stack):
+    begun = stack.cloud.invocations_begun
+    stack.call("Work", {"do": "shout", "text": "first"})
+    idle = [process for process in stack.cloud.processes if process.function == "Work"]
+    for process in idle:
+        os.kill(process.id, signal.SIGKILL)
+    killed = {process.id for process in idle}
+    stack.until(lambda: killed.isdisjoint(each.id for each in stack.cloud.processes), jump=False)
+    assert stack.call("Work", {"do": "shout", "text": "again"}) == "AGAIN"
+    assert stack.cloud.invocations_begun == begun + 2
+
+
+@pytest.mark.parametrize("head", ["Content-Length: 9", "Transfer-Encoding: chunked"])
+@pytest.mark.parametrize("body", ['9\r\n{"a', ""])
+def test_half_an_answer_of_a_killed_process_is_none(head, body):
+    api = RuntimeApi()
+    request = f"POST /2018-06-01/runtime/invocation/1/response HTTP/1.1\r\n{head}\r\n\r\n{body}"
+    with socket.create_connection(api.server_address) as killed:
+        killed.sendall(request.encode())
+        killed.shutdown(socket.SHUT_WR)
+        assert killed.recv(100) == b""
+    assert api.posted.empty()
+    api.close()
 
 
 def test_log_lines_belong_to_their_invocation(stack):

@@ -88,6 +88,17 @@ def test_long_wait(stack):
     assert 2_592_000 <= stack.now() - before < 2_592_100
 
 
+def test_wait_is_not_skipped_while_something_outside_works(stack):
+    arn = stack.start("wait")
+    stack.outside.set()
+    try:
+        with pytest.raises(TimeoutError):
+            stack.cloud.run_until(lambda: stack.execution(arn)["status"] != "RUNNING", timeout=0.3)
+    finally:
+        stack.outside.clear()
+    assert stack.finish(arn)["status"] == "SUCCEEDED"
+
+
 def test_wait_until(stack):
     at = stack.cloud.clock.utc() + datetime.timedelta(hours=2)
     stack.output("until", at=at.strftime("%Y-%m-%dT%H:%M:%SZ"))
