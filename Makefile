@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help demo test test-slow crash-sweep lint generate clean
+.PHONY: help demo test test-slow crash-sweep kills lint generate clean
 
 help:
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,6 +21,11 @@ test-slow: .venv/test ## the slower tests: sam build
 
 crash-sweep: .venv/local ## crash a workflow at every boundary; SWEEP="--help" says more
 	$(BIN)/python -m local.faults.crash_sweep $(SWEEP)
+
+kills: ORDERS ?= 100
+kills: SEED ?= 1
+kills: .venv/local ## kill processes at random under load; ORDERS=100 SEED=1
+	$(BIN)/python -m local.faults.kills --orders $(ORDERS) --seed $(SEED)
 
 lint: .venv/test ## style, and the direction of dependencies
 	$(BIN)/ruff check .

@@ -91,13 +91,27 @@ class Harness:
             transaction.begin()
         return self.settle(transactions, decide)
 
-    def settle(self, transactions: list[Transaction], decide: str | None = None) -> list[Account]:
-        """Until each has ended or waits for a team, and every message is handled."""
-        end = time.monotonic() + SECONDS_FOR_A_WAVE
+    def settle(
+        self,
+        transactions: list[Transaction],
+        decide: str | None = None,
+        meanwhile: Callable[[], None] = lambda: None,
+        seconds: float = SECONDS_FOR_A_WAVE,
+    ) -> list[Account]:
+        """Until each has ended or waits for a team, and every message is handled.
+
+        `meanwhile` is called all the time, and time does not jump as long as it takes. At most
+        `seconds` of real time are waited.
+        """
+        end = time.monotonic() + seconds
+
+        def is_settled() -> bool:
+            meanwhile()
+            return self._is_settled(transactions)
+
         while True:
             try:
-                seconds = max(1.0, end - time.monotonic())
-                self.cloud.run_until(lambda: self._is_settled(transactions), seconds)
+                self.cloud.run_until(is_settled, max(1.0, end - time.monotonic()))
             except TimeoutError:
                 break  # what is still open is seen by the invariants
             accounts = follow(self.cloud, transactions) if decide else []
