@@ -40,6 +40,10 @@ STACK = "interlock-local"
 
 ZENDESK_CLIENT = {"client_id": "interlock", "client_secret": "sandbox"}
 
+STRIPE_REQUESTS_PER_SECOND = 25
+ZENDESK_REQUESTS_PER_MINUTE = 700
+NO_BUDGETS = dict.fromkeys(("CrmBudget", "ErpBudget", "BillingBudget", "SupportBudget"), "null")
+
 Progress = Callable[[str], None]
 
 
@@ -49,7 +53,8 @@ class LocalEnvironment:
     `cloud`, `tryton`, `organization` (the CRM's records), and the sandboxes `salesforce`, `stripe`
     and `zendesk` are its parts; the functions reach Tryton through `erp_proxy`, which can be told
     to fail as the sandboxes can. `progress` is told each step of starting. With `virtual_time` the
-    cloud's clock jumps over waits, and the sandboxes' limits are out of the way of many tests.
+    cloud's clock jumps over waits, and the sandboxes' limits, and the budgets that keep within
+    them, are out of the way of many tests.
     `on_log` gets every line that a function logs, `hook` runs in every function's process.
     """
 
@@ -100,11 +105,12 @@ class LocalEnvironment:
         register_interlock(authorization)
         populate(self.organization)
         self.salesforce = salesforce_sandbox(self.organization, authorization)
-        limits = {"requests_per_second": 100_000} if unlimited else {}
-        self.stripe = stripe.create(**limits)
+        per_second = 100_000 if unlimited else STRIPE_REQUESTS_PER_SECOND
+        self.stripe = stripe.create(requests_per_second=per_second)
         stripe.seed(self.stripe)
-        limits = {"requests_per_minute": 10**9, "ticket_updates_per_minute": 10**9}
-        self.zendesk = zendesk_sandbox(**ZENDESK_CLIENT, **(limits if unlimited else {}))
+        limits = {"requests_per_minute": ZENDESK_REQUESTS_PER_MINUTE}
+        unlimits = {"requests_per_minute": 10**9, "ticket_updates_per_minute": 10**9}
+        self.zendesk = zendesk_sandbox(**ZENDESK_CLIENT, **(unlimits if unlimited else limits))
         for sandbox in (self.salesforce, self.stripe, self.zendesk):
             sandbox.serve()
             self._stack.callback(sandbox.close)
@@ -129,7 +135,7 @@ class LocalEnvironment:
 
     def _parameters(self, virtual_time: bool) -> dict[str, str]:
         """In virtual time nothing is scheduled: 90 days may pass at once, with all their sweeps."""
-        return {
+        return (NO_BUDGETS if virtual_time else self._budgets()) | {
             "SalesforceOrganisation": ORGANIZATION_ID,
             "SweepWonAfter": f"{self.organization.clock():%Y-%m-%dT%H:%M:%SZ}",
             "SweepSchedule": "DISABLED" if virtual_time else "ENABLED",
@@ -137,6 +143,14 @@ class LocalEnvironment:
             "ErpBaseUrl": f"{self.erp_proxy.url}/{self.tryton.database.name}",
             "BillingBaseUrl": self.stripe.url,
             "SupportBaseUrl": self.zendesk.url,
+        }
+
+    @staticmethod
+    def _budgets() -> dict[str, str]:
+        """Where a sandbox has a limit; else the template's defaults."""
+        return {
+            "BillingBudget": json.dumps({"requests": STRIPE_REQUESTS_PER_SECOND, "seconds": 1}),
+            "SupportBudget": json.dumps({"requests": ZENDESK_REQUESTS_PER_MINUTE, "seconds": 60}),
         }
 
     def _set_secrets(self) -> None:

@@ -21,7 +21,7 @@ from local.cli.target import Target
 
 
 class StackConnection(Connection):
-    """A connection whose secret is read with the caller's own rights."""
+    """A connection whose secret is read with the caller's own rights, and without a budget."""
 
     _secrets: Any = PrivateAttr()
 
@@ -29,7 +29,8 @@ class StackConnection(Connection):
     def of(cls, target: Target, logical_id: str) -> Self:
         """The connection that the stack's parameter holds."""
         parameter = target.client("ssm").get_parameter(Name=target.id(logical_id))
-        connection = cls.model_validate_json(parameter["Parameter"]["Value"])
+        stored = cls.model_validate_json(parameter["Parameter"]["Value"])
+        connection = stored.model_copy(update={"budget": None})
         connection._secrets = target.client("secretsmanager")
         return connection
 

@@ -76,16 +76,19 @@ class LocalCloud:
         on_log: LineHandler | None = None,
         hook: Hook | None = None,
         works: Callable[[], bool] = lambda: False,
+        concurrency: int = DEFAULT_CONCURRENCY,
     ) -> None:
         """`parameters` are those of the template. `on_log` gets every line a function logs. With
         `virtual_time`, `run_until` moves the clock of the whole cloud to the next deadline, but
-        not while a system outside of the cloud `works`. `hook` runs in every function's process."""
+        not while a system outside of the cloud `works`. `hook` runs in every function's process,
+        of which there are at most `concurrency` of a function that reserves none."""
         if not self._open.acquire(blocking=False):
             raise RuntimeError("a local cloud is already open in this process")
         self.clock: Clock = clock
         self._virtual_time = virtual_time
         self._on_log = on_log
         self._works_outside = works
+        self._concurrency = concurrency
         self._clients: dict[tuple[str, str], Any] = {}
         self._credentials: dict[str, dict[str, str]] = {}
         self._clients_lock = threading.RLock()
@@ -249,11 +252,27 @@ class LocalCloud:
         }
         for logical_id, path in loaded.code.items():
             if created[logical_id] is not None:
-                self._functions.add(deployed_function(logical_id, created[logical_id], path))
+                self._functions.add(self._deployed(logical_id, created[logical_id], path))
         self._start_event_sources()
         self._schedules = schedules(self._delivery.deliver)
         for schedule in self._schedules:
             schedule.start()
+
+    def _deployed(self, logical_id: str, created: Any, path: list[str]) -> Function:
+        """A function as moto's CloudFormation created it."""
+        return Function(
+            logical_id=logical_id,
+            name=created.function_name,
+            arn=created.function_arn,
+            handler=created.handler,
+            role=created.role,
+            path=path,
+            environment=dict(created.environment_vars or {}),
+            timeout=float(created.timeout),
+            memory=int(created.memory_size),
+            concurrency=int(created.reserved_concurrency or self._concurrency),
+            dead_letter_queue=created.dead_letter_config.get("TargetArn"),
+        )
 
     def _upload_placeholder_code(self) -> None:
         """CloudFormation wants code in S3; what runs is the template's folders."""
@@ -337,20 +356,3 @@ class LocalCloud:
                     **credentials,
                 )
             return self._clients[service, role_arn]
-
-
-def deployed_function(logical_id: str, created: Any, path: list[str]) -> Function:
-    """A function as moto's CloudFormation created it."""
-    return Function(
-        logical_id=logical_id,
-        name=created.function_name,
-        arn=created.function_arn,
-        handler=created.handler,
-        role=created.role,
-        path=path,
-        environment=dict(created.environment_vars or {}),
-        timeout=float(created.timeout),
-        memory=int(created.memory_size),
-        concurrency=int(created.reserved_concurrency or DEFAULT_CONCURRENCY),
-        dead_letter_queue=created.dead_letter_config.get("TargetArn"),
-    )

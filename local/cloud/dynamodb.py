@@ -1,6 +1,7 @@
 """Corrections of moto's DynamoDB."""
 
 import copy
+import inspect
 import threading
 from typing import Any
 
@@ -60,6 +61,25 @@ def roll_back_touched_items(corrections: Corrections) -> None:
     corrections.replace(models.DynamoDBBackend, "transact_write_items", transact)
 
 
+def look_into_one_partition(corrections: Corrections) -> None:
+    """A query looks at every item of its table, and sorts them all, which takes longer and longer
+    as it fills; only those with its partition key need to be looked at."""
+    query = models.Table.query
+    parameters = inspect.signature(query)
+
+    def query_partition(table: Any, *arguments: Any, **options: Any) -> Any:
+        given = parameters.bind(table, *arguments, **options).arguments
+        if given.get("index_name") or not table.range_key_attr:
+            return query(table, *arguments, **options)
+        key = given["hash_key"]
+        partition = copy.copy(table)
+        partition.items = {key: table.items[key]} if key in table.items else {}
+        return query(partition, *arguments, **options)
+
+    corrections.replace(models.Table, "query", query_partition)
+
+
 def correct(corrections: Corrections) -> None:
     serialise_requests(corrections)
+    look_into_one_partition(corrections)
     roll_back_touched_items(corrections)

@@ -20,7 +20,8 @@ from local.cloud.clock import ClockStopped, clock
 from local.cloud.sandbox import Event, Outcome, Sandbox
 
 DEFAULT_CONCURRENCY = 4
-"""Processes of one function at most, unless it reserves another concurrency."""
+"""Processes of one function at most, unless it reserves another concurrency, or the cloud is told
+another number."""
 
 REMEMBERED_INVOCATIONS = 5000
 

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 import moto.core.authorization as authorization
 from moto.core.exceptions import JsonRESTError
+from moto.dynamodb.models import dynamodb_backends
 from moto.iam.models import iam_backends
 from moto.secretsmanager.models import secretsmanager_backends
 
@@ -175,7 +176,22 @@ def _dynamodb_accesses(name: str, body: dict[str, Any], path: str) -> list[Acces
     if "TableName" not in body:
         return [Access(name, "*")]
     index = f"/index/{body['IndexName']}" if "IndexName" in body else ""
-    return [Access(name, table(body["TableName"]) + index)]
+    return [Access(name, table(body["TableName"]) + index, _leading_key(body))]
+
+
+def _leading_key(body: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The condition key for the partition of the one item that a request is about.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
+    """
+    key = body.get("Key")
+    if not key:
+        return ()
+    table = dynamodb_backends[ACCOUNT][REGION].tables.get(body["TableName"].split("/")[-1])
+    if table is None:
+        return ()
+    [value] = key[table.hash_key_attr].values()
+    return (("dynamodb:leadingkeys", value),)
 
 
 def _events_accesses(name: str, body: dict[str, Any], path: str) -> list[Access]:

@@ -1,6 +1,7 @@
 """Reads a SAM template: what CloudFormation gets, and where each function's code is."""
 
 import copy
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,8 @@ def load(path: Path, parameters: dict[str, str]) -> Template:
 
 def transform(sam: dict[str, Any], parameters: dict[str, str]) -> dict[str, Any]:
     """The CloudFormation template SAM makes of this one."""
+    # SAM measures itself, and complains when nobody collects the figures.
+    logging.getLogger("samtranslator.metrics.metrics").setLevel(logging.ERROR)
     policies = get_bundled_managed_policy_map("aws") or {}
     translator = Translator(policies, Parser(), boto_session=Session(region_name=REGION))
     return translator.translate(copy.deepcopy(sam), parameters)

@@ -25,8 +25,6 @@ CONSUMES_A_QUEUE = {"ingress/salesforce", "timeline/record_event", "workflow/sta
 # Read by the libraries in the layer, not by our code.
 # https://docs.powertools.aws.dev/lambda/python/latest/environment-variables/
 OF_LIBRARIES = {"POWERTOOLS_LOG_LEVEL"}
-# Whose calls give way to others', where a vendor limits them.
-PRIORITY = {"PRIORITY"}
 
 
 def sample(name: str) -> dict[str, Any]:
@@ -67,9 +65,14 @@ def test_a_handler_is_short(function: Function) -> None:
 
 def test_the_environment_is_what_the_code_reads(function: Function, stack: Stack) -> None:
     own = {value for value in vars(handlers.module(function)).values() if _is_settings(value)}
-    read = {name.upper() for each in own | reached.settings(function) for name in each.model_fields}
+    fields = {
+        name.upper(): field
+        for each in own | reached.settings(function)
+        for name, field in each.model_fields.items()
+    }
+    needed = {name for name, field in fields.items() if field.is_required()}
 
-    assert set(stack.environment(function.logical_id)) - OF_LIBRARIES - PRIORITY == read
+    assert needed <= set(stack.environment(function.logical_id)) - OF_LIBRARIES <= set(fields)
 
 
 def test_a_function_ends_before_its_lease_does(function: Function, stack: Stack) -> None:

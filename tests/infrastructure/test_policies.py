@@ -7,6 +7,7 @@ workflow's tests too; these tests also see one that is too much.
 from __future__ import annotations
 
 import ast
+import json
 import re
 
 import pytest
@@ -17,13 +18,16 @@ from tests.infrastructure.stack import Grant, Stack, as_list, named
 
 Need = tuple[str, str]
 
+NAME = re.compile(r"\$\{(\w+)}")
+
 CONNECTION: set[Need] = {
     ("ssm:GetParameter", "CONNECTION"),
     ("secretsmanager:GetSecretValue", "CONNECTION"),
+    ("dynamodb:UpdateItem", "CONNECTION"),
 }
 
 # What a handler uses → the actions that it needs, each with the environment variable that names
-# the resource (of a connection, its secret too).
+# the resource (of a connection, its secret and the table of its budget too).
 NEEDS: dict[str, set[Need]] = {
     "connections.crm": CONNECTION,
     "connections.erp": CONNECTION,
@@ -110,10 +114,21 @@ def test_aws_policies_are_those_that_sam_attaches(function: Function, stack: Sta
     assert ("AWSLambdaSQSQueueExecutionRole" in attached) == consumes
 
 
-def test_connectors_have_no_table_but_the_ledgers(stack: Stack) -> None:
+def test_connectors_have_no_table_but_the_ledgers_and_the_budgets(stack: Stack) -> None:
     for function in _of_areas(*CONNECTORS):
         tables = {_resource(g) for g in stack.grants(function.logical_id)} & _tables(stack)
-        assert tables <= {"EffectsTable", "CrossReferencesTable"}, function.name
+        assert tables <= {"EffectsTable", "CrossReferencesTable", "BudgetsTable"}, function.name
+
+
+@pytest.mark.parametrize("area", CONNECTORS)
+def test_a_connector_changes_its_own_connections_budget_alone(area: str, stack: Stack) -> None:
+    """Support's functions cannot use up the ERP's, nor stop its requests."""
+    policy = stack.properties(f"{area.capitalize()}ConnectionPolicy")["PolicyDocument"]
+    [statement] = [each for each in policy["Statement"] if each["Action"] == "dynamodb:UpdateItem"]
+    name = json.loads(_without_names(_value(f"{area.capitalize()}Connection", stack)))["name"]
+
+    assert named(statement["Resource"]) == "BudgetsTable"
+    assert statement["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [name]}}
 
 
 def test_only_connectors_have_the_ledger_and_the_cross_references(stack: Stack) -> None:
@@ -130,9 +145,8 @@ def test_the_sweep_reads_the_crm_and_writes_nothing(stack: Stack) -> None:
     read = {_resource(grant) for grant in grants if grant.action.startswith(("ssm:", "secrets"))}
 
     assert read == {"CrmConnection", "CrmSecret"}
-    assert {grant.action for grant in grants if _resource(grant) in _tables(stack)} == {
-        "dynamodb:Query"
-    }
+    tables = _tables(stack) - {"BudgetsTable"}
+    assert {grant.action for grant in grants if _resource(grant) in tables} == {"dynamodb:Query"}
 
 
 @pytest.mark.parametrize("area", CONNECTORS)
@@ -244,17 +258,26 @@ def _grants(action: str, variable: str, function: Function, stack: Stack) -> set
         return {Grant(action, named(dead_letters))}
     [name, rest] = re.fullmatch(r"(\w+)(.*)", variable).groups()
     resource = named(stack.environment(function.logical_id)[name])
-    if action.startswith("secretsmanager:"):
-        resource = _secret_of(resource, stack)
+    if name == "CONNECTION" and not action.startswith("ssm:"):
+        kind = {"secretsmanager": "AWS::SecretsManager::Secret", "dynamodb": "AWS::DynamoDB::Table"}
+        resource = _named_by(resource, kind[action.split(":")[0]], stack)
     return {Grant(action, resource + rest)}
 
 
-def _secret_of(connection: str, stack: Stack) -> str:
-    """The secret that a connection's value names."""
-    text = stack.properties(connection)["Value"]["Fn::Sub"]
-    names = set(re.findall(r"\$\{(\w+)}", text))
-    [secret] = names & set(stack.of_type("AWS::SecretsManager::Secret"))
-    return secret
+def _named_by(connection: str, kind: str, stack: Stack) -> str:
+    """The secret or the table that a connection's value names."""
+    names = set(NAME.findall(_value(connection, stack)))
+    [resource] = names & set(stack.of_type(kind))
+    return resource
+
+
+def _value(connection: str, stack: Stack) -> str:
+    return stack.properties(connection)["Value"]["Fn::Sub"]
+
+
+def _without_names(value: str) -> str:
+    """The JSON of a connection, with null for what CloudFormation puts in."""
+    return NAME.sub("null", value)
 
 
 def _of_areas(*areas: str) -> list[Function]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from interlock.telemetry import metrics
+
 from tests.infrastructure.stack import Stack, as_list, named
 
 QUEUE = "AWS::SQS::Queue"
@@ -157,6 +159,14 @@ def test_what_can_never_succeed_goes_to_the_queues_own_dead_letters(stack: Stack
         redrive = stack.properties(queue)["RedrivePolicy"]
         variable = stack.environment(function)["DEAD_LETTER_QUEUE"]
         assert named(variable) == named(redrive["deadLetterTargetArn"]), function
+
+
+def test_a_vendor_that_is_down_raises_an_alarm(stack: Stack) -> None:
+    """By the metric that the breaker counts, in the functions' namespace."""
+    [alarm] = [alarm for alarm in _alarms(stack) if alarm["MetricName"] == "BreakerOpened"]
+
+    assert alarm["Namespace"] == metrics.namespace
+    assert alarm["Dimensions"] == [{"Name": "service", "Value": metrics.service}]
 
 
 def test_logs_do_not_stay_for_ever(stack: Stack) -> None:

@@ -86,12 +86,13 @@ def test_errors_have_names_that_exist(workflow: Workflow) -> None:
 
 
 def test_what_is_tried_again_is_what_trying_again_can_mend(workflow: Workflow) -> None:
-    retried, *_ = workflow.states["StepFailed"]["Choices"]
-    [listed] = ERROR_LIST.findall(retried["Condition"])
+    waiting, failed, *_ = workflow.states["StepFailed"]["Choices"]
+    [listed] = ERROR_LIST.findall(failed["Condition"])
+    transient = set(re.findall(r"'([^']+)'", listed)) | {"BudgetExhausted"}
 
-    assert set(re.findall(r"'([^']+)'", listed)) == TRANSIENT_AWS_ERRORS | _names(
-        errors.TransientError
-    )
+    assert waiting["Condition"] == "{% $failed.error.Error = 'BudgetExhausted' %}"
+    assert {waiting["Next"], failed["Next"]} == {"BackOff"}
+    assert transient == TRANSIENT_AWS_ERRORS | _names(errors.TransientError)
 
 
 def test_a_task_has_a_timeout_longer_than_its_functions(workflow: Workflow) -> None:

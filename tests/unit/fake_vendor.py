@@ -12,7 +12,13 @@ from enum import StrEnum
 from typing import Any
 
 from interlock.canonical import Record
-from interlock.errors import OutcomeUnknown, RecordConflict, VendorRejected, VendorUnavailable
+from interlock.errors import (
+    BudgetExhausted,
+    OutcomeUnknown,
+    RecordConflict,
+    VendorRejected,
+    VendorUnavailable,
+)
 
 
 class Note(Record):
@@ -32,6 +38,8 @@ class Fault(StrEnum):
     NONE = "none"
     REJECTED = "rejected"
     UNAVAILABLE = "unavailable"
+    NOT_SENT = "not sent"  # the step's first request, which our budget held back
+    HELD_BACK = "held back"  # a later one
     FAILED = "failed"  # 5xx before it was applied
     ANSWER_LOST = "answer lost"  # 5xx or a timeout after it was applied
     DEATH_BEFORE = "death before"
@@ -41,6 +49,8 @@ class Fault(StrEnum):
 _BEFORE = {
     Fault.REJECTED: VendorRejected("rejected"),
     Fault.UNAVAILABLE: VendorUnavailable("unavailable"),
+    Fault.NOT_SENT: BudgetExhausted("not sent", untouched=True),
+    Fault.HELD_BACK: BudgetExhausted("held back"),
     Fault.FAILED: OutcomeUnknown("failed"),
     Fault.DEATH_BEFORE: Crash(),
 }

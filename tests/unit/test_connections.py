@@ -77,6 +77,8 @@ def test_another_systems_id_is_refused(id: str) -> None:
         (STRIPE | {"base_url": "stripe.com"}, "see base_url$"),
         (STRIPE | {"options": {"api_version": 1}}, "see options.api_version$"),
         (STRIPE | {"key": "rk_live_51Hq9"}, "see key$"),
+        (STRIPE | {"budget": {"requests": 25}, "budgets_table": "Budgets"}, "see budget"),
+        (STRIPE | {"budget": {"concurrency": 8}}, "see budgets_table$"),
     ],
 )
 def test_a_malformed_parameter_is_named_without_its_content(

@@ -8,6 +8,7 @@ import pytest
 from interlock.effects import LEASE_SECONDS, ledger
 from interlock.errors import (
     AuthorityViolation,
+    BudgetExhausted,
     OutcomeUnknown,
     RecordConflict,
     VendorRejected,
@@ -64,6 +65,33 @@ def test_after_a_failure_the_vendor_is_looked_at_first(world: World, fault: Faul
 
     assert [t.remote_id for t in world.vendor.live(KEY.record)] == [made.remote_id]
     assert world.vendor.calls[:2] == ["create", "find"]
+
+
+def test_what_was_never_sent_is_not_looked_for(world: World) -> None:
+    """A crowd that waits for a vendor's budget would spend it on looking."""
+    for _ in range(2):
+        world.vendor.fault = Fault.NOT_SENT
+        with pytest.raises(BudgetExhausted):
+            world.write(effect())
+
+    world.write(effect())
+
+    assert world.vendor.calls == ["create"] * 3
+
+
+@pytest.mark.parametrize("fault", [Fault.ANSWER_LOST, Fault.HELD_BACK])
+def test_what_may_have_been_sent_is_looked_for_whatever_came_after(
+    world: World, fault: Fault
+) -> None:
+    for each in (fault, Fault.NOT_SENT, Fault.NOT_SENT):
+        world.vendor.fault = each
+        with pytest.raises((OutcomeUnknown, BudgetExhausted)):
+            world.write(effect())
+
+    made = world.write(effect())
+
+    assert world.vendor.live(KEY.record) == [made]
+    assert world.vendor.calls[:4] == ["create", "find", "find", "find"]
 
 
 def test_a_failure_gives_the_claim_back_at_once(world: World) -> None:

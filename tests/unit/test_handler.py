@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from interlock.canonical import Canonical, Command, Money
 from interlock.errors import ContractViolation, VendorThrottled
-from interlock.handler import logger, metrics, operation, parse, queue_handler
+from interlock.handler import operation, parse, queue_handler
+from interlock.telemetry import logger, metrics
 
 PRIVATE = "rk_live_51Hq9"
 

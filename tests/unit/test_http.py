@@ -9,6 +9,7 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from interlock.connections import Connection
 from interlock.credentials import BearerKey
 from interlock.errors import (
     CredentialsRejected,
@@ -23,6 +24,12 @@ from interlock.errors import (
 from interlock.http import TIMEOUT, ErrorTable, VendorClient
 
 PRIVATE = "rk_live_51Hq9"
+BANK = {
+    "name": "bank",
+    "vendor": "bank",
+    "base_url": "https://bank.example/v1",
+    "secret_id": "interlock/bank",
+}
 TABLE = ErrorTable(
     code=lambda response: response.json()["error"]["code"],
     errors={
@@ -37,8 +44,7 @@ TABLE = ErrorTable(
 def client(answer: Callable[[httpx.Request], httpx.Response]) -> VendorClient:
     """A client whose requests get this answer."""
     return VendorClient(
-        vendor="bank",
-        base_url="https://bank.example/v1",
+        Connection(**BANK),
         auth=BearerKey(lambda: {"key": PRIVATE}, "key", vendor="bank"),
         errors=TABLE,
         headers={"x-version": "3"},

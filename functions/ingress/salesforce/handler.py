@@ -6,9 +6,10 @@ from typing import Any
 from interlock import events
 from interlock.connectors.crm import salesforce_events
 from interlock.deduplication import publish_once
-from interlock.handler import logger, queue_handler
+from interlock.handler import queue_handler
 from interlock.inbox import consume
 from interlock.settings import Settings
+from interlock.telemetry import logger
 
 
 class IngressSettings(Settings):

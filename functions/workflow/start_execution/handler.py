@@ -5,8 +5,9 @@ from typing import Any
 from interlock import aws
 from interlock.canonical.base import Canonical, Text
 from interlock.events import Event
-from interlock.handler import logger, parse, queue_handler
+from interlock.handler import parse, queue_handler
 from interlock.inbox import consume
+from interlock.telemetry import logger
 from interlock.timeline import Timeline
 
 

@@ -19,6 +19,17 @@ def client(service: str) -> Any:
 
 
 @cache
+def hasty_client(service: str) -> Any:
+    """A boto3 client for what a caller can do without: it gives up after a few seconds."""
+    import boto3
+    from botocore.config import Config
+
+    retries = {"mode": "standard", "total_max_attempts": 2}
+    config = Config(connect_timeout=1, read_timeout=2, retries=retries)
+    return boto3.client(service, config=config)
+
+
+@cache
 def dynamodb() -> Any:
     """A DynamoDB client that takes and gives Python values and `boto3` condition objects.
 

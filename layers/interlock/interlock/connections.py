@@ -3,7 +3,8 @@
 A connection is JSON in an SSM parameter whose name is in the function's environment as CONNECTION:
 
     {"name": "salesforce", "vendor": "salesforce", "base_url": "https://acme.my.salesforce.com",
-     "secret_id": "interlock/salesforce", "options": {"api_version": "v66.0"}}
+     "secret_id": "interlock/salesforce", "options": {"api_version": "v66.0"},
+     "budget": {"concurrency": 20}, "budgets_table": "interlock-Budgets"}
 
 Several connections of one kind may exist (regions, subsidiaries, acquisitions); each function is
 given one. A change of the parameter or the secret reaches a warm function within five minutes.
@@ -20,9 +21,10 @@ from aws_lambda_powertools.utilities.parameters.exceptions import (
     GetParameterError,
     TransformParameterError,
 )
-from pydantic import HttpUrl, ValidationError
+from pydantic import Field, HttpUrl, ValidationError, ValidationInfo, field_validator
 
 from interlock import aws
+from interlock.budget.limits import Limit
 from interlock.canonical.base import Canonical, Text
 from interlock.errors import ContractViolation, CredentialsRejected, VendorUnavailable
 from interlock.settings import Settings
@@ -53,13 +55,26 @@ class ConnectionSettings(Settings):
 
 
 class Connection(Canonical):
-    """One instance of one vendor. `options` are the vendor's own, documented in its adapter."""
+    """One instance of one vendor. `options` are the vendor's own, documented in its adapter.
+
+    `budget` is what all functions together may ask of it, shared in the table `budgets_table`;
+    without one, nothing limits them: see `interlock.budget`.
+    """
 
     name: Text
     vendor: Text
     base_url: HttpUrl
     secret_id: Text
     options: dict[str, str] = {}
+    budget: Limit | None = None
+    budgets_table: Text | None = Field(default=None, validate_default=True)
+
+    @field_validator("budgets_table")
+    @classmethod
+    def _share_the_budget(cls, table: str | None, given: ValidationInfo) -> str | None:
+        if table is None and given.data.get("budget"):
+            raise ValueError("a budget is shared in a table")
+        return table
 
     @property
     def url(self) -> str:

@@ -21,8 +21,8 @@ from aws_lambda_powertools.utilities.idempotency import (
 
 from interlock import aws
 from interlock.events import Event
-from interlock.handler import logger, metrics
 from interlock.settings import Settings
+from interlock.telemetry import logger, metrics
 
 KEPT_SECONDS = 30 * 24 * 3600
 

@@ -30,7 +30,7 @@ from botocore.exceptions import ClientError
 from interlock import authority, aws, plans
 from interlock.canonical.base import Canonical, Command
 from interlock.crossref import CrossReferences, reference
-from interlock.errors import OutcomeUnknown, RecordConflict
+from interlock.errors import BudgetExhausted, OutcomeUnknown, RecordConflict
 from interlock.settings import Settings
 
 # Longer than any connector function may run (30 s), so that a live owner is never overtaken.
@@ -166,8 +166,12 @@ class Ledger:
             if result is None:
                 self._intend(effect, row, content_hash)
                 result = perform(self._idempotency_key(effect, row, content_hash))
+        except BudgetExhausted as exhausted:
+            # What was not sent need not be looked up at the vendor.
+            self._release(effect.key, row, attempts=row["attempts"] - exhausted.untouched)
+            raise
         except Exception:
-            self._release(effect.key, row)
+            self._release(effect.key, row, attempts=row["attempts"])
             raise
         return self._record(effect, row, result, before=row, created=True)
 
@@ -205,7 +209,7 @@ class Ledger:
             if remote_id is not None:
                 cancel(remote_id)
         except Exception:
-            self._release(key, row)
+            self._release(key, row, attempts=row["attempts"])
             raise
         self._mark_undone(key, row, reference(entity, key.record))
         return Undone(remote_id=remote_id)
@@ -339,9 +343,10 @@ class Ledger:
         if not self._transact(undone, row, *([unlink] if "remote_id" in row else [])):
             raise self._busy(key)
 
-    def _release(self, key: EffectKey, row: dict[str, Any]) -> None:
+    def _release(self, key: EffectKey, row: dict[str, Any], *, attempts: int) -> None:
         """Give the lease back, so that the next attempt need not wait; the claim stays open."""
-        self._put(row | {"lease_until": 0}, Attr("fence").eq(row["fence"]))
+        released = row | {"lease_until": 0, "attempts": attempts}
+        self._put(released, Attr("fence").eq(row["fence"]))
 
     def _read(self, key: EffectKey) -> dict[str, Any] | None:
         answer = self._client.get_item(
@@ -385,9 +390,9 @@ class Ledger:
     def _busy(self, key: EffectKey, row: dict[str, Any] | None = None) -> OutcomeUnknown:
         """`row` is the other run's, where it was read: its lease says when to try again."""
         left = int(row["lease_until"]) - int(self.clock()) if row else 0
-        when = f"try again after {left} s" if left > 0 else "try again"
         return OutcomeUnknown(
-            f"another run is writing this record: {when}",
+            "another run is writing this record",
+            retry_after=max(0, left),
             vendor=key.connection,
             operation=key.operation,
             record=key.record,

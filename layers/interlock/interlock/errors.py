@@ -6,7 +6,8 @@ Lambda reports only the class name of an exception, and Step Functions matches t
     InterlockError
     ├── TransientError         the state machine tries again
     │   ├── VendorUnavailable      nothing was applied
-    │   ├── VendorThrottled        nothing was applied; says when to try again
+    │   ├── VendorThrottled        nothing was applied
+    │   ├── BudgetExhausted        nothing was sent: others are to be served first
     │   └── OutcomeUnknown         a write may have been applied: look before writing again
     └── PermanentError         trying again changes nothing: a team decides
         ├── VendorRejected         the vendor refuses the request as it is
@@ -59,7 +60,16 @@ class InterlockError(Exception):
 
 
 class TransientError(InterlockError):
-    """Trying again later may succeed: the state machine owns the retry."""
+    """Trying again later may succeed: the state machine owns the retry.
+
+    `retry_after` is when that makes sense, in seconds; None when nobody knows.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None, **where: Any) -> None:
+        self.retry_after = retry_after
+        # In the text too: it is all of an error that a state machine sees.
+        wish = f": try again after {math.ceil(retry_after)} s" if retry_after else ""
+        super().__init__(message + wish, **where)
 
 
 class VendorUnavailable(TransientError):
@@ -67,13 +77,19 @@ class VendorUnavailable(TransientError):
 
 
 class VendorThrottled(TransientError):
-    """Too many requests; `retry_after` is the vendor's wish in seconds, None when it gave none."""
+    """Too many requests, the vendor says."""
 
-    def __init__(self, message: str, *, retry_after: float | None = None, **where: Any) -> None:
-        self.retry_after = retry_after
-        # In the text too: it is all of an error that a state machine sees.
-        wish = f": try again after {math.ceil(retry_after)} s" if retry_after else ""
-        super().__init__(message + wish, **where)
+
+class BudgetExhausted(TransientError):
+    """Our own budget of requests to the vendor leaves none now; the request was not sent.
+
+    Not a failure of the step: the state machine waits for its turn as often as it takes.
+    `untouched` says that the step has sent the vendor no earlier request either.
+    """
+
+    def __init__(self, message: str, *, untouched: bool = False, **where: Any) -> None:
+        self.untouched = untouched
+        super().__init__(message, **where)
 
 
 class OutcomeUnknown(TransientError):

@@ -14,17 +14,12 @@ from functools import wraps
 from inspect import signature
 from typing import Any, TypeVar, get_type_hints
 
-from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from interlock.canonical.base import Command
 from interlock.errors import ContractViolation, InterlockError
-
-logger = Logger(service="interlock")
-metrics = Metrics(namespace="Interlock", service="interlock")
-# Patching every library that is installed would double a cold start; what is patched is named.
-tracer = Tracer(service="interlock", patch_modules=("botocore",))
+from interlock.telemetry import logger, metrics, tracer
 
 C = TypeVar("C", bound=BaseModel)
 

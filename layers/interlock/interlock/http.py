@@ -8,19 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from interlock.budget.transport import budgeted, retry_after
 from interlock.errors import (
     CredentialsRejected,
     InterlockError,
     OutcomeUnknown,
     RecordNotFound,
+    TransientError,
     VendorRejected,
     VendorThrottled,
     VendorUnavailable,
 )
+
+if TYPE_CHECKING:
+    from interlock.connections import Connection
 
 TIMEOUT = httpx.Timeout(connect=3.0, read=15.0, write=5.0, pool=3.0)
 
@@ -80,27 +85,28 @@ _ADVICE: dict[type[InterlockError], str] = {
 class VendorClient:
     """An httpx client that raises the errors of `interlock.errors`, and nothing else.
 
+    It stays within the connection's budget. `root` is a path below the connection's address;
     `transport` replaces the network in tests.
     """
 
     def __init__(
         self,
+        connection: Connection,
         *,
-        vendor: str,
-        base_url: str,
         auth: httpx.Auth,
         errors: ErrorTable,
         headers: Mapping[str, str] | None = None,
+        root: str = "",
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._vendor = vendor
+        self._vendor = connection.vendor
         self._errors = errors
         self._client = httpx.Client(
-            base_url=base_url,
+            base_url=connection.url + root,
             auth=auth,
             headers=dict(headers or {}),
             timeout=TIMEOUT,
-            transport=transport or httpx.HTTPTransport(retries=2),
+            transport=budgeted(transport or httpx.HTTPTransport(retries=2), connection),
         )
 
     def request(
@@ -121,7 +127,7 @@ class VendorClient:
         write = method != "GET" if write is None else write
         where = {"vendor": self._vendor, "operation": operation, "record": record}
         try:
-            response = self._client.request(method, path, **request)
+            response = self._client.request(method, path, extensions={"where": where}, **request)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
             raise VendorUnavailable("could not be reached", **where) from None
         except httpx.RequestError as error:
@@ -141,11 +147,6 @@ class VendorClient:
             "code": code or None,
             "request_id": response.headers.get(self._errors.request_id),
         }
-        if error is VendorThrottled:
-            details["retry_after"] = _seconds(response.headers.get("retry-after"))
+        if issubclass(error, TransientError):
+            details["retry_after"] = retry_after(response)
         return error(_ADVICE.get(error, "refuses the request"), **details)
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    """`Retry-After` in seconds; its date form is rare among APIs and read as "not said"."""
-    return float(retry_after) if retry_after and retry_after.isdecimal() else None

@@ -24,8 +24,8 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from interlock import aws
 from interlock.errors import ContractViolation
-from interlock.handler import logger, metrics
 from interlock.settings import Settings
+from interlock.telemetry import logger, metrics
 
 # What fits a state machine's input; Step Functions refuses more.
 # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html

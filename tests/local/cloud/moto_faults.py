@@ -232,6 +232,41 @@ def roll_back_touched_items() -> bool:
     return bool(copied)
 
 
+@fault
+def look_into_one_partition() -> bool:
+    dynamodb = client("dynamodb")
+    keys = {"owner": "HASH", "number": "RANGE"}
+    dynamodb.create_table(
+        TableName="partitioned",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in keys],
+        KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys.items()],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    for owner in ("ours", "theirs"):
+        item = {"owner": {"S": owner}, "number": {"S": "1"}}
+        dynamodb.put_item(TableName="partitioned", Item=item)
+    seen: list[str] = []
+    all_items = table_models.Table.all_items
+
+    def see(table: Any) -> Any:
+        items = all_items(table)
+        seen.extend(item.hash_key.value for item in items)
+        return items
+
+    table_models.Table.all_items = see
+    try:
+        found = dynamodb.query(
+            TableName="partitioned",
+            KeyConditionExpression="#o = :o",
+            ExpressionAttributeNames={"#o": "owner"},
+            ExpressionAttributeValues={":o": {"S": "ours"}},
+        )
+    finally:
+        table_models.Table.all_items = all_items
+    assert found["Count"] == 1
+    return seen != ["ours"]
+
+
 # -- SQS
 
 

@@ -1,8 +1,11 @@
 """Policies are evaluated as IAM does."""
 
+import boto3
 import pytest
+from moto import mock_aws
 
 from local.cloud.iam import Access, accesses, condition_holds, is_allowed
+from local.cloud.names import REGION
 
 TABLE = "arn:aws:dynamodb:us-east-1:123456789012:table/orders"
 
@@ -95,3 +98,30 @@ def test_invocation_by_arn():
     (access,) = accesses("lambda", "Invoke", {}, path)
     assert access.action == "lambda:InvokeFunction"
     assert access.resource.endswith(":function:f")
+
+
+@mock_aws
+def test_the_partition_of_an_item_is_a_condition():
+    """Unless no single item is asked for, or the table is not there."""
+    client = boto3.client("dynamodb", region_name=REGION)
+    client.create_table(
+        TableName="orders",
+        AttributeDefinitions=[
+            {"AttributeName": "owner", "AttributeType": "S"},
+            {"AttributeName": "number", "AttributeType": "N"},
+        ],
+        KeySchema=[
+            {"AttributeName": "owner", "KeyType": "HASH"},
+            {"AttributeName": "number", "KeyType": "RANGE"},
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    key = {"number": {"N": "1"}, "owner": {"S": "ours"}}
+    [access] = accesses("dynamodb", "UpdateItem", {"TableName": "orders", "Key": key}, "/")
+    ours = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["ours"]}}
+    theirs = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["theirs"]}}
+    assert is_allowed([statement(Condition=ours)], access)
+    assert not is_allowed([statement(Condition=theirs)], access)
+    for body in ({"TableName": "orders"}, {"TableName": "lost", "Key": key}):
+        [access] = accesses("dynamodb", "UpdateItem", body, "/")
+        assert access.conditions == ()

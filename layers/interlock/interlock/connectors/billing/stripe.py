@@ -114,8 +114,7 @@ class Stripe:
         self._clock = clock
         self._automatic_tax = _automatic_tax(connection)
         self._client = VendorClient(
-            vendor=VENDOR,
-            base_url=connection.url,
+            connection,
             auth=BearerKey(connection.secret, "api_key", vendor=VENDOR),
             errors=ERRORS,
             headers={"Stripe-Version": API_VERSION},

@@ -90,8 +90,7 @@ class Salesforce:
         self._default_currency = connection.options.get("default_currency")
         self._base = f"/services/data/{connection.options.get('api_version', API_VERSION)}"
         self._client = VendorClient(
-            vendor="salesforce",
-            base_url=connection.url,
+            connection,
             auth=OAuthClientCredentials(
                 connection.secret,
                 f"{connection.url}/services/oauth2/token",

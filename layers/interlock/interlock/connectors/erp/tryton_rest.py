@@ -50,11 +50,11 @@ class TrytonRest:
         self, connection: Connection, *, transport: httpx.BaseTransport | None = None
     ) -> None:
         self._client = VendorClient(
-            vendor=VENDOR,
-            base_url=f"{connection.url}/rest/model/",
+            connection,
             auth=BearerKey(connection.secret, "key", vendor=VENDOR),
             errors=ERRORS,
             headers={"Accept": "application/json"},
+            root="/rest/model/",
             transport=transport,
         )
 

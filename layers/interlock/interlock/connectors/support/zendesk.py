@@ -76,8 +76,7 @@ class Zendesk:
     ) -> None:
         self._connection = connection
         self._client = VendorClient(
-            vendor="zendesk",
-            base_url=connection.url,
+            connection,
             auth=OAuthClientCredentials(
                 connection.secret,
                 f"{connection.url}/oauth/tokens",
