@@ -143,6 +143,10 @@ class LocalCloud:
         """The function with this logical id, name or ARN; KeyError if there is none."""
         return self._functions.find(identifier)
 
+    def end_idle_processes(self, function: str) -> None:
+        """Let the function's next call start in a new process, which has read nothing yet."""
+        self._functions.end_idle(function)
+
     def invocations(self, function: str | None = None) -> list[Invocation]:
         """The recent invocations, of one function or of all, oldest first."""
         invocations = list(self._functions.invocations)

@@ -223,6 +223,15 @@ class FunctionHost:
             socket.send_fds(self._zygote, [json.dumps(request).encode()], [output])
             return int(self._zygote.recv(32))
 
+    def end_idle(self, identifier: str) -> None:
+        """End the function's idle processes, as Lambda does now and then: the next call starts
+        anew."""
+        function = self.find(identifier)
+        while sandbox := self._idle_sandbox(function):
+            sandbox.kill()
+            with self._lock, contextlib.suppress(ValueError):
+                self._sandboxes.remove(sandbox)
+
     def close(self) -> None:
         """End every process."""
         with self._lock:
