@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help demo test test-slow crash-sweep kills lint generate clean
+.PHONY: help demo test test-slow crash-sweep kills burst lint generate clean
 
 help:
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,6 +26,9 @@ kills: ORDERS ?= 100
 kills: SEED ?= 1
 kills: .venv/local ## kill processes at random under load; ORDERS=100 SEED=1
 	$(BIN)/python -m local.faults.kills --orders $(ORDERS) --seed $(SEED)
+
+burst: .venv/local ## 500 orders at once against a vendor's limit: minutes, on a quiet machine
+	$(BIN)/python -m local.burst
 
 lint: .venv/test ## style, and the direction of dependencies
 	$(BIN)/ruff check .

@@ -166,12 +166,10 @@ class Ledger:
             if result is None:
                 self._intend(effect, row, content_hash)
                 result = perform(self._idempotency_key(effect, row, content_hash))
-        except BudgetExhausted as exhausted:
-            # What was not sent need not be looked up at the vendor.
-            self._release(effect.key, row, attempts=row["attempts"] - exhausted.untouched)
-            raise
-        except Exception:
-            self._release(effect.key, row, attempts=row["attempts"])
+        except Exception as error:
+            # An attempt that sent nothing leaves nothing to look for.
+            unsent = isinstance(error, BudgetExhausted) and error.untouched
+            self._release(effect.key, row | {"attempts": row["attempts"] - unsent})
             raise
         return self._record(effect, row, result, before=row, created=True)
 
@@ -209,7 +207,7 @@ class Ledger:
             if remote_id is not None:
                 cancel(remote_id)
         except Exception:
-            self._release(key, row, attempts=row["attempts"])
+            self._release(key, row)
             raise
         self._mark_undone(key, row, reference(entity, key.record))
         return Undone(remote_id=remote_id)
@@ -343,10 +341,9 @@ class Ledger:
         if not self._transact(undone, row, *([unlink] if "remote_id" in row else [])):
             raise self._busy(key)
 
-    def _release(self, key: EffectKey, row: dict[str, Any], *, attempts: int) -> None:
+    def _release(self, key: EffectKey, row: dict[str, Any]) -> None:
         """Give the lease back, so that the next attempt need not wait; the claim stays open."""
-        released = row | {"lease_until": 0, "attempts": attempts}
-        self._put(released, Attr("fence").eq(row["fence"]))
+        self._put(row | {"lease_until": 0}, Attr("fence").eq(row["fence"]))
 
     def _read(self, key: EffectKey) -> dict[str, Any] | None:
         answer = self._client.get_item(
