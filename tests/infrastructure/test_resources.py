@@ -113,7 +113,7 @@ def test_a_sweep_that_fails_or_gives_up_raises_an_alarm(stack: Stack) -> None:
     """Its dead letters have one, as all have; a deal that it gives up has one of its own."""
     [given_up] = [alarm for alarm in _alarms(stack) if alarm["MetricName"] == "DealsGivenUp"]
 
-    assert given_up["MetricName"] == "DealsGivenUp"
+    assert given_up["Namespace"] == "Interlock"
     assert given_up["Dimensions"] == [{"Name": "service", "Value": "interlock"}]
     assert (given_up["Threshold"], given_up["ComparisonOperator"]) == (0, "GreaterThanThreshold")
 
