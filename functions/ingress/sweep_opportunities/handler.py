@@ -5,10 +5,9 @@ from datetime import UTC, datetime
 from interlock import connections, events
 from interlock.canonical import Canonical, Timestamp
 from interlock.executions import Executions
-from interlock.handler import operation
+from interlock.handler import logger, metrics, operation
 from interlock.rules import sweep
 from interlock.settings import Settings
-from interlock.telemetry import logger, metrics
 from interlock.timeline import Timeline
 
 
