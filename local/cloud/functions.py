@@ -229,8 +229,7 @@ class FunctionHost:
         function = self.find(identifier)
         while sandbox := self._idle_sandbox(function):
             sandbox.kill()
-            with self._lock, contextlib.suppress(ValueError):
-                self._sandboxes.remove(sandbox)
+            self._forget(sandbox)
 
     def close(self) -> None:
         """End every process."""
