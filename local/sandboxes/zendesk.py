@@ -10,8 +10,9 @@ rate limits as documented; `zendesk_account` keeps the records.
 - https://developer.zendesk.com/api-reference/introduction/pagination/
 - https://developer.zendesk.com/documentation/ticketing/using-the-zendesk-api/side_loading/
 
-Unconfirmed: the wording of the bodies of 401, 403, 409 and 429, and that a request that was
-refused does not use up its idempotency key.
+Unconfirmed: the wording of the bodies of 401, 403, 409 and 429, that a request that was refused
+does not use up its idempotency key, and that the case of a ticket's external id does not count in
+a list, as it does not for organizations.
 """
 
 from __future__ import annotations
@@ -225,10 +226,11 @@ class ZendeskApi:
         return answer
 
     def list_tickets(self) -> Response:
-        """All, or those with an external id, which need not be unique."""
+        """All, or those with an external id, which need not be unique, nor of the same case."""
         external_id = request.args.get("external_id")
-        every = self.account.tickets.values()
-        tickets = [t for t in every if external_id in (None, t["external_id"])]
+        tickets = list(self.account.tickets.values())
+        if external_id is not None:
+            tickets = list(matching(self.account.tickets, "external_id", external_id))
         return _page("ticket", tickets, self._side_loads(tickets))
 
     def show_ticket(self, number: int) -> Response:

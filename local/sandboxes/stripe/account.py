@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from local.sandboxes.stripe.errors import no_such
-from local.sandboxes.stripe.parameters import Reader, integer, list_of, text
+from local.sandboxes.stripe.parameters import Reader, hash_of, integer, list_of, text
 
 StripeObject = dict[str, Any]
 
@@ -18,6 +18,7 @@ PAGE: dict[str, Reader] = {
     "limit": integer(1, 100),
     "starting_after": text(),
     "ending_before": text(),
+    "created": hash_of({"gte": integer(0)}),
 }
 # https://docs.stripe.com/api/expanding_objects
 EXPAND: dict[str, Reader] = {"expand": list_of(text())}
@@ -49,7 +50,8 @@ class Account:
         self, objects: Iterable[StripeObject], parameters: dict[str, Any], url: str
     ) -> StripeObject:
         """One page of a list, newest first."""
-        rows = list(objects)[::-1]
+        since = parameters.get("created", {}).get("gte", 0)
+        rows = [row for row in objects if row.get("created", since) >= since][::-1]
         limit = parameters.get("limit", 10)
         if after := parameters.get("starting_after"):
             rows = rows[_position(rows, after, "starting_after") + 1 :]

@@ -76,36 +76,6 @@ class TestCustomers:
         assert billing.get_customer(customer.remote_id) == customer
         assert billing.find_customer(ACCOUNT) == customer
 
-    def test_same_address_of_another_account_is_another_customer(
-        self, billing: BillingPort
-    ) -> None:
-        sister = ACCOUNT.model_copy(update={"id": "salesforce:0015e00000Acme2"})
-        billing.create_customer(ACCOUNT, idempotency_key="key-1")
-
-        assert billing.find_customer(sister) is None
-
-    def test_found_beyond_the_first_page(self, billing: BillingPort) -> None:
-        first = billing.create_customer(ACCOUNT, idempotency_key="key")
-        for number in range(100):
-            sister = ACCOUNT.model_copy(update={"id": f"salesforce:sister-{number}"})
-            billing.create_customer(sister, idempotency_key=f"key-{number}")
-
-        assert billing.find_customer(ACCOUNT) == first
-
-    def test_found_although_its_address_was_corrected_meanwhile(self, billing: BillingPort) -> None:
-        """An answer is lost, then the account's e-mail is edited: it is still the same customer."""
-        made = billing.create_customer(ACCOUNT, idempotency_key="key-1")
-        corrected = ACCOUNT.model_copy(update={"email": "invoices@corrected.example"})
-
-        assert billing.find_customer(corrected) == made
-
-    def test_two_customers_of_one_account_are_a_conflict(self, billing: BillingPort) -> None:
-        billing.create_customer(ACCOUNT, idempotency_key="key-1")
-        billing.create_customer(ACCOUNT, idempotency_key="key-2")
-
-        with pytest.raises(RecordConflict):
-            billing.find_customer(ACCOUNT)
-
     def test_account_without_address_for_invoices(self, billing: BillingPort) -> None:
         silent = ACCOUNT.model_copy(update={"email": None})
 
@@ -309,23 +279,6 @@ class TestSubscriptions:
                 billing.create_subscription(
                     deal, customer_remote_id=customer, idempotency_key=f"key-{customer}"
                 )
-
-    def test_two_live_subscriptions_of_one_order_are_a_conflict(
-        self, billing: BillingPort, customer_id: str, created: Subscription
-    ) -> None:
-        billing.create_subscription(
-            subscription(), customer_remote_id=customer_id, idempotency_key="another"
-        )
-
-        with pytest.raises(RecordConflict):
-            billing.find_subscription(created.id, customer_remote_id=customer_id)
-
-    def test_of_another_order_is_not_found(
-        self, billing: BillingPort, customer_id: str, created: Subscription
-    ) -> None:
-        other = "salesforce:0065e00000Deal2"
-
-        assert billing.find_subscription(other, customer_remote_id=customer_id) is None
 
     def test_missing_subscription(self, billing: BillingPort) -> None:
         with pytest.raises(RecordNotFound):

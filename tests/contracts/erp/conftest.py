@@ -9,6 +9,7 @@ import base64
 import json
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -38,6 +39,27 @@ class Subsidiary:
     tax_rate: Decimal
 
 
+class LosesAnswers(httpx.BaseTransport):
+    """The network; the answers of those requests are lost whose path ends with `ends_with`."""
+
+    def __init__(self) -> None:
+        self.ends_with: str | None = None
+        self._network = httpx.HTTPTransport()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """What was asked for is done all the same."""
+        response = self._network.handle_request(request)
+        lost = request.method != "GET" and self.ends_with
+        if lost and request.url.path.endswith(lost):
+            response.read()
+            raise httpx.ReadError("the answer was lost", request=request)
+        return response
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._network.close()
+
+
 class TrytonUnderTest:
     """The real Tryton, and what its people do by hand."""
 
@@ -50,7 +72,7 @@ class TrytonUnderTest:
 
     def __init__(self, server: TrytonServer) -> None:
         self._server = server
-        self._transport = httpx.HTTPTransport()
+        self._transport = LosesAnswers()
         self.port: ErpPort = self.connect(server.key())
 
     def connect(self, key: str) -> ErpPort:
@@ -66,6 +88,32 @@ class TrytonUnderTest:
         connection = LocalConnection(name="tryton", vendor="tryton", **address)
         return Tryton(connection, transport=self._transport)
 
+    @contextmanager
+    def answer_lost(self, *, to: str) -> Iterator[None]:
+        """The answers to what makes a "customer", an "order" or a "project" are lost."""
+        self._transport.ends_with = self._MAKING[to]
+        yield
+        self._transport.ends_with = None
+
+    def edit_customer(self, remote_id: str) -> None:
+        """Finance corrects the name, the address and the web site."""
+        fields = ["addresses", "contact_mechanisms"]
+        party = self._finance("GET", f"party.party/{remote_id}", fields=fields)
+        values = {
+            "name": "Corrected SE",
+            "addresses": [["write", party["addresses"], {"city": "Dallas"}]],
+            "contact_mechanisms": [["delete", party["contact_mechanisms"]]],
+        }
+        self._finance("PUT", f"party.party/{remote_id}", values)
+
+    def edit_order(self, remote_id: str) -> None:
+        """Sales notes something about a confirmed order."""
+        self._finance("PUT", f"sale.sale/{remote_id}", {"comment": "Call before you deliver"})
+
+    def edit_project(self, remote_id: str) -> None:
+        """Delivery gives the project a name that people use."""
+        self._call("PUT", f"project.work/{remote_id}", {"name": "Rollout at Acme"}, by="interlock")
+
     def kill(self) -> None:
         """The ERP is gone, without a word."""
         self._server.kill()
@@ -77,6 +125,11 @@ class TrytonUnderTest:
     def close(self) -> None:
         """Close the network connections."""
         self._transport.close()
+
+    def enter_customer_with_code(self, code: str) -> bool:
+        """A customer made by hand with a code that may be taken: False when it is refused."""
+        values = {"name": "By hand", "code": code}
+        return self._call("POST", "party.party", values).status_code == 200
 
     def enter_customer(self, name: str, *, tax_id: str, website: str) -> str:
         """A customer made by hand: with a code of the ERP's own."""
@@ -144,13 +197,13 @@ class TrytonUnderTest:
             path = f"sale.sale/{order_remote_id}/{button}"
             self._finance("POST", path, {}, company=self._company(subsidiary))
 
-    def draft_copy(self, order_remote_id: str, *, confirmed: bool = False) -> None:
+    def draft_copy(self, order_remote_id: str, *, confirmed: bool = False, **changes: str) -> None:
         """An order with the same business key, as a crashed attempt or a person leaves it."""
         order = self._sale(order_remote_id)
         company = order["company"]
         line = {"quantity": 1, "unit": 1, "product": 1, "unit_price": {"__class__": "Decimal"}}
         line["unit_price"]["decimal"] = "1"
-        values = {key: order[key] for key in self._COPIED}
+        values = {key: order[key] for key in self._COPIED} | changes
         values["lines"] = [["create", [line]]]
         copy = self._finance("POST", "sale.sale", values, company=company)
         for button in ("quote", "confirm") if confirmed else ():
@@ -167,6 +220,7 @@ class TrytonUnderTest:
         work = self._finance("GET", f"project.work/{project_remote_id}", fields=["children.name"])
         return [task["name"] for task in work["children"]]
 
+    _MAKING = {"customer": "/party.party", "order": "/confirm", "project": "/project.work"}
     _HALF = {
         "ratio": {"__class__": "Decimal", "decimal": "0.5"},
         "divisor": {"__class__": "Decimal", "decimal": "2"},
@@ -181,7 +235,13 @@ class TrytonUnderTest:
         (company,) = self._finance("GET", "company.company", domain=domain, fields=["id"])
         return company["id"]
 
-    def _finance(
+    def _finance(self, *arguments: Any, **options: Any) -> Any:
+        """What finance does, which it may."""
+        answer = self._call(*arguments, **options)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def _call(
         self,
         method: str,
         path: str,
@@ -190,19 +250,18 @@ class TrytonUnderTest:
         domain: list | None = None,
         fields: list[str] | None = None,
         company: int | None = None,
-    ) -> Any:
-        headers = {"Authorization": f"Bearer {self._server.key('finance')}"}
+        by: str = "finance",
+    ) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self._server.key(by)}"}
         if company is not None:
             headers["X-Tryton-Context"] = _base64({"company": company})
-        answer = httpx.request(
+        return httpx.request(
             method,
             f"{self._server.url}/rest/model/{path}",
             params={"f": fields or ["id"], **({"d": _base64(domain)} if domain else {})},
             headers=headers,
             json=values,
         )
-        assert answer.status_code == 200, answer.text
-        return answer.json()
 
 
 def _base64(value: Any) -> str:

@@ -58,11 +58,6 @@ class TestTasks:
 
         assert support.find_task(TASK.id) == created
 
-    def test_unknown_task_is_absent(self, support: SupportPort) -> None:
-        support.create_task(TASK, idempotency_key="key-1")
-
-        assert support.find_task("order-1:training") is None
-
     def test_two_open_tickets_with_one_id_are_a_conflict(self, support: SupportPort) -> None:
         first = support.create_task(TASK, idempotency_key="key-1")
         second = support.create_task(TASK, idempotency_key="key-2")

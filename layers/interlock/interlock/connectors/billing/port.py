@@ -45,7 +45,10 @@ class BillingPort(Protocol):
         """Raises RecordNotFound."""
 
     def find_subscription(self, order_id: str, *, customer_remote_id: str) -> Subscription | None:
-        """The subscription of this customer that carries the order's id and is not cancelled."""
+        """The subscription that carries the order's id and is not cancelled.
+
+        Also when it is another customer's: that of an attempt before the customer was corrected.
+        """
 
     def create_subscription(
         self, subscription: Subscription, *, customer_remote_id: str, idempotency_key: str

@@ -14,10 +14,10 @@ https://docs.stripe.com/billing/subscriptions/subscription-schedules
   The phase's metadata reaches the subscription and its invoices.
 
 Stripe's search lags behind (https://docs.stripe.com/search#data-freshness), so existence is
-decided by lists alone: a customer among those with the account's e-mail address, then, since that
-address may have been corrected after an attempt whose answer was lost, among all that were made
-within the life of a run; a subscription among the customer's schedules; each by our id in its
-metadata. Lists are newest first (https://docs.stripe.com/api/pagination).
+decided by lists alone, by our id in the metadata: a customer among those with the account's e-mail
+address, a subscription among the customer's schedules; and both among all that were made within the
+life of a run, since the address or the customer may have been corrected after an attempt whose
+answer was lost.
 
 Unconfirmed: whether Stripe takes 0 for `days_until_due`, whether cancelling stops a first invoice
 that is still a draft, and the type in the body of a 409, whose status alone decides.
@@ -34,7 +34,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from itertools import takewhile
 from typing import Any, TypeVar
 
 import httpx
@@ -139,18 +138,10 @@ class Stripe:
         return self._to_customer(customer)
 
     def find_customer(self, account: Account) -> Customer | None:
-        """https://docs.stripe.com/api/customers/list
-
-        Raises BusinessRuleViolation for an account without an e-mail address.
-        """
-        same_address = self._list(CUSTOMERS, {"email": _email(account)}, "find_customer")
-        found = [row for row in same_address if row["metadata"].get(ACCOUNT_ID) == account.id]
-        if not found:
-            oldest = self._clock() - RUN_SECONDS
-            newest_first = self._list(CUSTOMERS, {}, "find_customer")
-            recent = takewhile(lambda row: row["created"] >= oldest, newest_first)
-            found = [row for row in recent if row["metadata"].get(ACCOUNT_ID) == account.id]
-        return _only([self._to_customer(row) for row in found], account.id)
+        """https://docs.stripe.com/api/customers/list"""
+        selections = [{"email": account.email}] if account.email else []
+        rows = self._carrying(ACCOUNT_ID, account.id, CUSTOMERS, selections, "find_customer")
+        return _only([self._to_customer(row) for row in rows], account.id)
 
     def create_customer(self, account: Account, *, idempotency_key: str) -> Customer:
         """https://docs.stripe.com/api/customers/create
@@ -198,11 +189,13 @@ class Stripe:
 
     def find_subscription(self, order_id: str, *, customer_remote_id: str) -> Subscription | None:
         """https://docs.stripe.com/api/subscription_schedules/list"""
-        parameters = {"customer": customer_remote_id, "expand": ["data.phases.items.price"]}
-        rows = self._list(SCHEDULES, parameters, "find_subscription")
-        ours = [row for row in rows if row["metadata"].get(ORDER_ID) == order_id]
-        found = [self._to_subscription(row) for row in ours]
-        return _only([row for row in found if row.status != "canceled"], order_id)
+        selections = [{"customer": customer_remote_id}]
+        expand = {"expand": ["data.phases.items.price"]}
+        rows = self._carrying(
+            ORDER_ID, order_id, SCHEDULES, selections, "find_subscription", expand
+        )
+        found = [self._to_subscription(row) for row in rows]
+        return _only([each for each in found if each.status != "canceled"], order_id)
 
     def create_subscription(
         self, subscription: Subscription, *, customer_remote_id: str, idempotency_key: str
@@ -289,6 +282,25 @@ class Stripe:
             if not page["has_more"]:
                 return
             query["starting_after"] = page["data"][-1]["id"]
+
+    def _carrying(
+        self,
+        name: str,
+        value: str,
+        path: str,
+        selections: list[dict[str, Any]],
+        operation: str,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> list[dict[str, Any]]:
+        """The objects whose metadata carries our id, in these selections and among the recent."""
+        recent = {"created": {"gte": int(self._clock() - RUN_SECONDS)}}
+        found = {
+            row["id"]: row
+            for selection in (*selections, recent)
+            for row in self._list(path, {**selection, **(parameters or {})}, operation)
+            if row["metadata"].get(name) == value
+        }
+        return list(found.values())
 
     def _schedule(self, subscription: Subscription, customer_remote_id: str) -> dict[str, Any]:
         ids = {ORDER_ID: subscription.id, ACCOUNT_ID: subscription.customer_id}

@@ -18,7 +18,7 @@ https://docs.tryton.org/latest/server/topics/user_application.html
 | order, external id | sale.sale, `reference`: not unique |
 | kind of a line | the first word of the line's note |
 | payment terms | a payment term, by name; a month counts as 31 days, a certain day is refused |
-| services project | project.work, by its name, with one task per services line |
+| services project | project.work, by its name or comment, with one task per services line |
 | credit hold | the party's credit limit in the company is used up (module sale_credit_limit) |
 
 **Unit prices** have as many decimals as `price_decimal` says in the section `product` of Tryton's
@@ -125,8 +125,8 @@ class Tryton:
 
     def find_customer(self, account_id: str) -> Customer | None:
         """The active party with this code."""
-        parties = self._parties([["code", "=", account_id]])
-        return mapping.customer(parties[0], self._name) if parties else None
+        party = _only(self._parties([["code", "=", account_id]]), "customers", account_id)
+        return mapping.customer(party, self._name) if party else None
 
     def create_customer(self, account: Account, *, parent_remote_id: str | None) -> Customer:
         """Enter a customer.
@@ -222,10 +222,9 @@ class Tryton:
 
     def find_order(self, order_id: str) -> Order | None:
         """The confirmed order; a draft or quotation commits nobody and is no order yet."""
-        found = [sale for sale in self._sales(order_id) if sale["state"] in mapping.CONFIRMED]
-        if len(found) > 1:
-            raise _several("orders", order_id, found)
-        return mapping.order(found[0], self._name) if found else None
+        confirmed = [sale for sale in self._sales(order_id) if sale["state"] in mapping.CONFIRMED]
+        sale = _only(confirmed, "orders", order_id)
+        return mapping.order(sale, self._name) if sale else None
 
     def create_order(self, order: Order, *, customer_remote_id: str) -> Order:
         """Enter a draft, make sure that it is the only one, and confirm it."""
@@ -329,19 +328,21 @@ class Tryton:
         return mapping.project(work, self._name)
 
     def find_project(self, order_id: str) -> Project | None:
-        """The project that carries the order's id in its name and is not complete."""
+        """The project that carries the order's id in its name or comment and is not complete."""
+        named = ["name", "=", mapping.project_name(order_id)]
+        commented = ["comment", "ilike", f"{mapping.project_comment(order_id)}%"]
         found = self._rest.search(
             "project.work",
             [
-                ["name", "=", mapping.project_name(order_id)],
+                ["OR", named, commented],
                 ["type", "=", "project"],
                 ["OR", ["progress", "=", None], ["progress", "<", 1]],
             ],
             mapping.PROJECT_FIELDS,
         )
-        if len(found) > 1:
-            raise _several("projects", order_id, found)
-        return mapping.project(found[0], self._name) if found else None
+        ours = [work for work in found if order_id in mapping.orders_of(work)]
+        work = _only(ours, "projects", order_id)
+        return mapping.project(work, self._name) if work else None
 
     def create_project(self, order: Order, *, customer_remote_id: str) -> Project:
         """Open a project of the customer with a task per services line."""
@@ -383,10 +384,12 @@ def _other_attempt(order: Order) -> OutcomeUnknown:
     )
 
 
-def _several(what: str, order_id: str, found: list[dict[str, Any]]) -> RecordConflict:
-    numbers = ", ".join(str(record["number"]) for record in found)
-    return RecordConflict(
-        f"has several {what} for one deal: {numbers}; keep one and cancel the others",
-        vendor=VENDOR,
-        record=order_id,
-    )
+def _only(found: list[dict[str, Any]], what: str, key: str) -> dict[str, Any] | None:
+    if len(found) > 1:
+        numbers = ", ".join(str(record.get("number", record["id"])) for record in found)
+        raise RecordConflict(
+            f"has several {what} for one record: {numbers}; keep one and cancel the others",
+            vendor=VENDOR,
+            record=key,
+        )
+    return found[0] if found else None

@@ -47,7 +47,7 @@ PAYMENT_TERM_FIELDS = [
     f"lines.relativedeltas.{field}" for field in ("days", "weeks", "months", *CALENDAR)
 ]
 PRODUCT_FIELDS = ["code", "sale_uom", "template.account_category.customer_taxes_used"]
-PROJECT_FIELDS = ["name", "number", "progress", "children.id"]
+PROJECT_FIELDS = ["name", "comment", "number", "progress", "children.id"]
 SALE_FIELDS = [
     "number",
     "reference",
@@ -93,6 +93,7 @@ NOTES = {
 }
 TERM = re.compile(r"Service from (\d{4}-\d\d-\d\d) for (\d+) months")
 PROJECT_NAME = "Services of order "
+PROJECT_COMMENT = "Order "
 # The longest there is: nobody is reminded of an invoice before the ERP calls it due.
 DAYS_OF_A_MONTH = 31
 
@@ -325,6 +326,11 @@ def project_name(order_id: str) -> str:
     return f"{PROJECT_NAME}{order_id}"
 
 
+def project_comment(order_id: str) -> str:
+    """And in the first line of the comment, for when somebody gives it another name."""
+    return f"{PROJECT_COMMENT}{order_id}"
+
+
 def project_values(
     order: Order, lines: tuple[Line, ...], *, company: int, party: int, status: int
 ) -> dict[str, Any]:
@@ -344,7 +350,7 @@ def project_values(
         "company": company,
         "party": party,
         "status": status,
-        "comment": f"Order {order.number}" if order.number else None,
+        "comment": project_comment(order.id),
         "children": [["create", tasks]],
     }
 
@@ -364,12 +370,19 @@ def is_closed(work: dict[str, Any]) -> bool:
     return (work["progress"] or 0) >= 1
 
 
+def orders_of(work: dict[str, Any]) -> list[str]:
+    """The ids of orders that a project carries: in its name, and in its comment's first line."""
+    comment = (work["comment"] or "").partition("\n")[0]
+    texts = ((work["name"], PROJECT_NAME), (comment, PROJECT_COMMENT))
+    found = [text.removeprefix(prefix) for text, prefix in texts if text.startswith(prefix)]
+    return [order_id for order_id in found if " " not in order_id]
+
+
 def project(work: dict[str, Any], connection: str) -> Project:
     """Raises ContractViolation for a project that the integration did not open."""
-    order_id = work["name"].removeprefix(PROJECT_NAME)
     try:
         return Project(
-            id=order_id,
+            id=next(iter(orders_of(work)), ""),
             references={connection: str(work["id"])},
             remote_id=str(work["id"]),
             number=work["number"],

@@ -25,6 +25,8 @@ https://developer.zendesk.com/api-reference/ticketing/organizations/organization
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 import httpx
@@ -97,25 +99,24 @@ class Zendesk:
         """The ticket with this external id that is neither solved nor closed.
 
         Lists by external id, which sees a ticket at once; Zendesk's search does not. External ids
-        need not be unique there: several open tickets are a RecordConflict.
+        need not be unique there: several open tickets are a RecordConflict. It is not said whether
+        the case of their letters counts, so they are compared here.
         """
-        found = self._call(
-            "GET",
-            "tickets",
-            operation="find_task",
-            record=task_id,
-            params={"external_id": task_id, "include": "users"},
-        )
-        tickets = [ticket for ticket in found["tickets"] if ticket["status"] not in CLOSED]
-        if len(tickets) > 1:
-            numbers = ", ".join(str(ticket["id"]) for ticket in tickets)
+        found = [
+            (ticket, _requester(ticket, page))
+            for page in self._pages_of_tickets(task_id)
+            for ticket in page["tickets"]
+            if ticket["external_id"] == task_id and ticket["status"] not in CLOSED
+        ]
+        if len(found) > 1:
+            numbers = ", ".join(str(ticket["id"]) for ticket, _ in found)
             raise RecordConflict(
                 f"several open tickets carry this external id, solve all but one: {numbers}",
                 vendor="zendesk",
                 operation="find_task",
                 record=task_id,
             )
-        return self._task(tickets[0], _requester(tickets[0], found)) if tickets else None
+        return self._task(*found[0]) if found else None
 
     def create_task(self, task: Task, *, idempotency_key: str) -> Task:
         """Open a ticket whose first comment, an internal note, is the task's body.
@@ -170,6 +171,20 @@ class Zendesk:
             )
             ticket = changed["ticket"]
         return self._task(ticket, requester)
+
+    def _pages_of_tickets(self, task_id: str) -> Iterator[dict[str, Any]]:
+        """Those with this external id: https://developer.zendesk.com/api-reference/introduction/pagination/"""
+        for number in count(1):
+            page = self._call(
+                "GET",
+                "tickets",
+                operation="find_task",
+                record=task_id,
+                params={"external_id": task_id, "include": "users", "page": number},
+            )
+            yield page
+            if not page["next_page"]:
+                return
 
     def _read_ticket(
         self, remote_id: str, *, operation: str
