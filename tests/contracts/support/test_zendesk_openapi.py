@@ -43,8 +43,8 @@ BODIES = {
     "CreateOrganization": ("organization", "OrganizationObject", {"name", "external_id"}),
     "CreateOrUpdateUser": ("user", "UserCreateInput", {"external_id", "name", "organization_id"}),
 }
-# The description does not list it; the guide to side-loading does, for every list and show.
-EVERYWHERE = {"include"}
+# The description does not list them; the guides to side-loading and to pagination do, for all.
+EVERYWHERE = {"include", "page"}
 
 Description = dict[str, Any]
 

@@ -22,8 +22,14 @@ Documentation, below https://developer.salesforce.com/docs/atlas.en-us.api_rest.
 - Queries: dome_query.htm, resources_query_more_results.htm
 - Updates: dome_update_fields.htm
 - Call options, which name the client of a change: headers_calloptions.htm
-- Errors: errorcodes.htm
+- Errors, which it lists with no status for each code: errorcodes.htm
 - Tokens: https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_client_credentials_flow.htm
+
+Unconfirmed, and why being wrong is harmless: with which status UNABLE_TO_LOCK_ROW comes (clients
+have seen 500, others tell of 400) and ENTITY_IS_DELETED (404 is likely, as for what is not found).
+Each code means the same with every status that the page has. With one that it does not have, a
+write is a VendorRejected, or of unknown outcome if it is a 5xx: then it is looked up before it is
+written again.
 """
 
 from __future__ import annotations
@@ -71,7 +77,7 @@ _BY_CODE: dict[str, type[InterlockError]] = {
     "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY": CredentialsRejected,
     "INVALID_FIELD_FOR_INSERT_UPDATE": CredentialsRejected,
 }
-# The documentation lists the codes without their statuses, so each holds for all of these.
+# Those of an error in the documentation of errors.
 _STATUSES = (400, 403, 404, 409, 429, 500, 503)
 
 ERRORS = ErrorTable(

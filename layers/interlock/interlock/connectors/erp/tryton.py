@@ -34,7 +34,9 @@ https://docs.tryton.org/latest/modules-sale/
 order is first made as a draft, which commits nobody, and confirmed only when no other attempt's
 order is in its way: whoever is last to make a draft sees the other one; an order that is already
 confirmed wins, of two drafts the newer; a loser cancels its own. Two projects made at once are
-seen and reported as a conflict.
+seen and reported as a conflict. What carries the key is left as it is by people: the code of a
+party, which Tryton fixes, and the reference of an order, which it does not. A project may be given
+another name, since the key is in its comment too.
 """
 
 from __future__ import annotations

@@ -21,6 +21,19 @@ customer's id in its own. Organizations are made, never updated, since updates a
 minute (https://support.zendesk.com/hc/en-us/articles/4422518967706); the case of an external id's
 letters does not count:
 https://developer.zendesk.com/api-reference/ticketing/organizations/organizations/
+
+Unconfirmed, and why being wrong is harmless:
+
+- How the bodies of 401, 403, 409 and 429 are worded. A status that no row of `ERRORS` knows more
+  closely decides alone. That a changed request under a known key is an `IdempotentRequestError` is
+  known from clients alone; under another name it is a VendorRejected, for a team as well.
+- That a key is kept for two hours, which is told of the introduction to the API and could not be
+  read there. Nothing waits for it: after an attempt of unknown outcome `find_task` decides. A key
+  that is forgotten sooner matters to two requests at the same moment alone, which the ledger's
+  lease keeps apart.
+- That a new organization is found by its external id at once. Where it is not, making it again is
+  refused, since names and external ids are unique, and the step is tried later.
+- Whether the case of a ticket's external id counts in the list of tickets: ids are compared here.
 """
 
 from __future__ import annotations
@@ -99,8 +112,7 @@ class Zendesk:
         """The ticket with this external id that is neither solved nor closed.
 
         Lists by external id, which sees a ticket at once; Zendesk's search does not. External ids
-        need not be unique there: several open tickets are a RecordConflict. It is not said whether
-        the case of their letters counts, so they are compared here.
+        need not be unique there: several open tickets are a RecordConflict.
         """
         found = [
             (ticket, _requester(ticket, page))
@@ -121,7 +133,7 @@ class Zendesk:
     def create_task(self, task: Task, *, idempotency_key: str) -> Task:
         """Open a ticket whose first comment, an internal note, is the task's body.
 
-        Zendesk keeps the key for two hours and answers the same ticket to the same request; after
+        Zendesk keeps the key for some hours and answers the same ticket to the same request; after
         that only `find_task` tells whether the ticket is there. The customer's organization and
         user are made first where they are missing; to repeat that is harmless.
         """
@@ -173,7 +185,7 @@ class Zendesk:
         return self._task(ticket, requester)
 
     def _pages_of_tickets(self, task_id: str) -> Iterator[dict[str, Any]]:
-        """Those with this external id: https://developer.zendesk.com/api-reference/introduction/pagination/"""
+        """https://developer.zendesk.com/api-reference/introduction/pagination/"""
         for number in count(1):
             page = self._call(
                 "GET",
