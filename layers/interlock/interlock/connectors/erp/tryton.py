@@ -127,7 +127,9 @@ class Tryton:
 
     def find_customer(self, account_id: str) -> Customer | None:
         """The active party with this code."""
-        party = _only(self._parties([["code", "=", account_id]]), "customers", account_id)
+        party = _only(
+            self._parties([["code", "=", account_id]]), "customers for one account", account_id
+        )
         return mapping.customer(party, self._name) if party else None
 
     def create_customer(self, account: Account, *, parent_remote_id: str | None) -> Customer:
@@ -225,7 +227,7 @@ class Tryton:
     def find_order(self, order_id: str) -> Order | None:
         """The confirmed order; a draft or quotation commits nobody and is no order yet."""
         confirmed = [sale for sale in self._sales(order_id) if sale["state"] in mapping.CONFIRMED]
-        sale = _only(confirmed, "orders", order_id)
+        sale = _only(confirmed, "orders for one deal", order_id)
         return mapping.order(sale, self._name) if sale else None
 
     def create_order(self, order: Order, *, customer_remote_id: str) -> Order:
@@ -343,7 +345,7 @@ class Tryton:
             mapping.PROJECT_FIELDS,
         )
         ours = [work for work in found if order_id in mapping.orders_of(work)]
-        work = _only(ours, "projects", order_id)
+        work = _only(ours, "projects for one deal", order_id)
         return mapping.project(work, self._name) if work else None
 
     def create_project(self, order: Order, *, customer_remote_id: str) -> Project:
@@ -390,7 +392,7 @@ def _only(found: list[dict[str, Any]], what: str, key: str) -> dict[str, Any] | 
     if len(found) > 1:
         numbers = ", ".join(str(record.get("number", record["id"])) for record in found)
         raise RecordConflict(
-            f"has several {what} for one record: {numbers}; keep one and cancel the others",
+            f"has several {what}: {numbers}; keep one and cancel the others",
             vendor=VENDOR,
             record=key,
         )
