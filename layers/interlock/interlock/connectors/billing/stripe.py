@@ -15,9 +15,8 @@ https://docs.stripe.com/billing/subscriptions/subscription-schedules
 
 Stripe's search lags behind (https://docs.stripe.com/search#data-freshness), so existence is
 decided by lists alone, by our id in the metadata: a customer among those with the account's e-mail
-address, a subscription among the customer's schedules; and both among all that were made within the
-life of a run, since the address or the customer may have been corrected after an attempt whose
-answer was lost.
+address, a subscription among the customer's schedules, and both among all that were made within the
+life of a run, since address or customer may have been corrected after an answer was lost.
 
 Unconfirmed: whether Stripe takes 0 for `days_until_due`, whether cancelling stops a first invoice
 that is still a draft, and the type in the body of a 409, whose status alone decides.
@@ -139,8 +138,8 @@ class Stripe:
 
     def find_customer(self, account: Account) -> Customer | None:
         """https://docs.stripe.com/api/customers/list"""
-        selections = [{"email": account.email}] if account.email else []
-        rows = self._carrying(ACCOUNT_ID, account.id, CUSTOMERS, selections, "find_customer")
+        same_address = [{"email": account.email}] if account.email else []
+        rows = self._carrying(ACCOUNT_ID, account.id, CUSTOMERS, "find_customer", same_address)
         return _only([self._to_customer(row) for row in rows], account.id)
 
     def create_customer(self, account: Account, *, idempotency_key: str) -> Customer:
@@ -189,10 +188,9 @@ class Stripe:
 
     def find_subscription(self, order_id: str, *, customer_remote_id: str) -> Subscription | None:
         """https://docs.stripe.com/api/subscription_schedules/list"""
-        selections = [{"customer": customer_remote_id}]
-        expand = {"expand": ["data.phases.items.price"]}
+        expand, own = ["data.phases.items.price"], [{"customer": customer_remote_id}]
         rows = self._carrying(
-            ORDER_ID, order_id, SCHEDULES, selections, "find_subscription", expand
+            ORDER_ID, order_id, SCHEDULES, "find_subscription", own, expand=expand
         )
         found = [self._to_subscription(row) for row in rows]
         return _only([each for each in found if each.status != "canceled"], order_id)
@@ -209,7 +207,9 @@ class Stripe:
             raise BusinessRuleViolation(
                 problems, vendor=VENDOR, operation=operation, record=subscription.id
             )
-        parameters = self._schedule(subscription, customer_remote_id)
+        parameters = stripe_objects.schedule(
+            subscription, customer_remote_id, automatic_tax=self._automatic_tax
+        )
 
         def create(key: str) -> Subscription:
             return self._to_subscription(
@@ -288,45 +288,19 @@ class Stripe:
         name: str,
         value: str,
         path: str,
-        selections: list[dict[str, Any]],
         operation: str,
-        parameters: Mapping[str, Any] | None = None,
+        selections: list[dict[str, Any]],
+        **parameters: Any,
     ) -> list[dict[str, Any]]:
-        """The objects whose metadata carries our id, in these selections and among the recent."""
+        """The objects whose metadata says so, in these selections and among the recent ones."""
         recent = {"created": {"gte": int(self._clock() - RUN_SECONDS)}}
         found = {
             row["id"]: row
             for selection in (*selections, recent)
-            for row in self._list(path, {**selection, **(parameters or {})}, operation)
+            for row in self._list(path, selection | parameters, operation)
             if row["metadata"].get(name) == value
         }
         return list(found.values())
-
-    def _schedule(self, subscription: Subscription, customer_remote_id: str) -> dict[str, Any]:
-        ids = {ORDER_ID: subscription.id, ACCOUNT_ID: subscription.customer_id}
-        return {
-            "customer": customer_remote_id,
-            "start_date": stripe_objects.timestamp(subscription.start_date),
-            "end_behavior": "release",
-            # Charges elapsed years one by one, as if each had been billed when it began.
-            "billing_mode": {"type": "flexible"},
-            "default_settings": {
-                "automatic_tax": {"enabled": self._automatic_tax},
-                "collection_method": "send_invoice",
-                "invoice_settings": {"days_until_due": subscription.payment_days},
-            },
-            "metadata": ids,
-            "phases": [
-                {
-                    "billing_cycle_anchor": "phase_start",
-                    "duration": {"interval": "month", "interval_count": subscription.term_months},
-                    "items": [stripe_objects.item(line) for line in subscription.lines],
-                    "metadata": ids,
-                    "proration_behavior": "create_prorations",
-                }
-            ],
-            "expand": ["phases.items.price"],
-        }
 
     def _to_customer(self, customer: dict[str, Any]) -> Customer:
         remote_id = customer["id"]

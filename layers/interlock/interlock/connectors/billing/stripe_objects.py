@@ -132,6 +132,36 @@ def _line_problems(line: Line) -> list[str]:
     return []
 
 
+def schedule(
+    subscription: Subscription, customer_remote_id: str, *, automatic_tax: bool
+) -> dict[str, Any]:
+    """The parameters of a schedule that starts a subscription and lets it go on after its term."""
+    ids = {ORDER_ID: subscription.id, ACCOUNT_ID: subscription.customer_id}
+    return {
+        "customer": customer_remote_id,
+        "start_date": timestamp(subscription.start_date),
+        "end_behavior": "release",
+        # Charges elapsed years one by one, as if each had been billed when it began.
+        "billing_mode": {"type": "flexible"},
+        "default_settings": {
+            "automatic_tax": {"enabled": automatic_tax},
+            "collection_method": "send_invoice",
+            "invoice_settings": {"days_until_due": subscription.payment_days},
+        },
+        "metadata": ids,
+        "phases": [
+            {
+                "billing_cycle_anchor": "phase_start",
+                "duration": {"interval": "month", "interval_count": subscription.term_months},
+                "items": [item(line) for line in subscription.lines],
+                "metadata": ids,
+                "proration_behavior": "create_prorations",
+            }
+        ],
+        "expand": ["phases.items.price"],
+    }
+
+
 def item(line: Line) -> dict[str, Any]:
     """A phase's item, billed yearly at the agreed price, of the product whose id is the SKU."""
     return {
