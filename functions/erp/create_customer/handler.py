@@ -16,15 +16,21 @@ class CreateCustomer(Command):
 
 @operation
 def handler(command: CreateCustomer) -> Customer:
-    """The customer in the ERP; a matched one is the ERP's and stays as it is."""
+    """The customer in the ERP; a matched one is the ERP's and stays as it is.
+
+    Unless an attempt made it and could not record it: then it is the ledger's to find.
+    """
     erp, system, account = connections.erp(), connections.current().name, command.account
+    key = EffectKey(system, "create_customer", account.id)
     if command.matched and not command.link_for(account.id):
-        return erp.get_customer(command.matched)
+        ours = ledger().is_open(key) and erp.find_customer(account.id)
+        if not ours:
+            return erp.get_customer(command.matched)
     parent = account.parent_id and CrossReferences.load().get(
         reference("customer", account.parent_id), system
     )
     effect = Effect(
-        key=EffectKey(system, "create_customer", account.id),
+        key=key,
         entity="customer",
         content=account,
         origin="crm",

@@ -173,6 +173,10 @@ class Ledger:
             raise
         return self._record(effect, row, result, before=row, created=True)
 
+    def is_open(self, key: EffectKey) -> bool:
+        """Whether the write was begun and nobody has recorded yet how it went."""
+        return (self._read(key) or {}).get("state") == State.INTENT
+
     def undo(
         self,
         key: EffectKey,
@@ -258,18 +262,12 @@ class Ledger:
             "transaction": effect.command.correlation_id,
             # Kept from the open claim: it may have been performed with that content.
             "intended_hash": row["intended_hash"] if row and again else content_hash,
-            "generation": self._generation(row),
+            "generation": int(row["generation"]) + (row["state"] == State.UNDONE) if row else 1,
             "attempts": int(row["attempts"]) + 1 if row and again else 1,
             "fence": int(row["fence"]) + 1 if row else 1,
             "lease_until": int(now + self.lease_seconds),
             "claimed_at": int(now),
         }
-
-    @staticmethod
-    def _generation(row: dict[str, Any] | None) -> int:
-        if row is None:
-            return 1
-        return int(row["generation"]) + (1 if row["state"] == State.UNDONE else 0)
 
     def _intend(self, effect: Effect, row: dict[str, Any], content_hash: str) -> None:
         """Say so before a write with a content other than the claim's: a crash must not hide it."""

@@ -15,11 +15,11 @@ from unittest.mock import Mock
 
 import pytest
 from interlock import authority, aws
-from interlock.canonical import OrderStatus, WonDeal, WriteBack
+from interlock.canonical import Customer, OrderStatus, WonDeal, WriteBack
 from interlock.connectors.erp.port import CustomerCandidate
 from interlock.crossref import CrossReferences, reference
-from interlock.effects import Effect
-from interlock.errors import BusinessRuleViolation, RecordConflict
+from interlock.effects import Effect, EffectKey, ledger
+from interlock.errors import BusinessRuleViolation, OutcomeUnknown, RecordConflict
 from interlock.events import found_won
 from interlock.executions import Executions
 from interlock.remediation import Exceptions
@@ -259,6 +259,44 @@ def test_a_team_says_which_customer_an_account_is(
     decision = {"action": "link", "remote_id": linked, "record": samples.ACCOUNT}
 
     assert match(matching(samples.ACCOUNT, **decision), context) == {"customers": customers}
+
+
+@pytest.mark.parametrize(
+    ("attempted", "applied", "state"),
+    [(False, True, None), (True, False, "INTENT"), (True, True, "DONE")],
+)
+def test_a_matched_customer_is_the_erps_unless_an_attempt_made_it(
+    cloud: Cloud,
+    environment: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    context: Any,
+    attempted: bool,
+    applied: bool,
+    state: str | None,
+) -> None:
+    """The attempt died, and a team said again: what it made is found by our own key."""
+    forget()
+    tables = {"EFFECTS_TABLE": "EffectsTable", "CROSSREF_TABLE": "CrossReferencesTable"}
+    environment(**{name: cloud.table(table) for name, table in tables.items()})
+    account = samples.account()
+    customer = Customer(id=account.id, name=account.name, remote_id="42", active=True)
+    erp = Mock()
+    erp.get_customer.return_value = customer
+    erp.find_customer.return_value = customer if applied else None
+    erp.create_customer.side_effect = OutcomeUnknown("no answer")
+    connect(monkeypatch, "erp", erp, "tryton")
+    create = module("erp/create_customer").handler
+    command = samples.command("T1").model_dump(mode="json")
+    command |= {"account": account.model_dump(mode="json")}
+    if attempted:
+        with pytest.raises(OutcomeUnknown):
+            create(command | {"matched": None}, context)
+
+    found = create(command | {"matched": "42"}, context)
+
+    assert found["remote_id"] == "42"
+    row = ledger()._read(EffectKey("tryton", "create_customer", account.id))
+    assert (row and row["state"]) == state
 
 
 # ---- Pure rules

@@ -1,0 +1,22 @@
+"""What kills and faults at random found once, each as a plan of its own."""
+
+from __future__ import annotations
+
+from local.faults.harness import Harness
+from local.faults.invariants import Expectation, violations
+
+
+def test_customer_that_its_attempt_could_not_record(harness: Harness) -> None:
+    """Made in the ERP, the answer lost, and no later attempt lived to look it up: a team says
+    again, and the run, which begins anew, finds the customer by our own key."""
+    customers = "tryton /erp/rest/model/party.party | 1"
+    function = "CreateErpCustomerFunction"
+    faults = {f"{function} 1 | POST {customers}": {"kind": "lose"}}
+    for number in range(2, 9):
+        faults[f"{function} {number} | GET {customers}"] = {"kind": "crash_before"}
+    [whole] = harness.run([harness.new("lead_to_order")])
+    transaction = harness.new("lead_to_order", {"faults": faults})
+    [waiting] = harness.run([transaction])
+    assert waiting.ending == "waits for a team"
+    [account] = harness.settle([transaction], "retry")
+    assert violations(account, Expectation.of(whole)) == []
