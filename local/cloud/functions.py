@@ -228,7 +228,6 @@ class FunctionHost:
         anew."""
         function = self.find(identifier)
         while sandbox := self._idle_sandbox(function):
-            sandbox.kill()
             self._forget(sandbox)
 
     def close(self) -> None:
