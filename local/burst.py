@@ -47,8 +47,15 @@ STEPS = {
 }
 # Processes of each function: enough to sleep until their slots while others work.
 CONCURRENCY = 32
-# No system, so nothing may be asked of it.
-NOWHERE = "http://127.0.0.1:9"
+# The stack's parameters but for billing: no other system is there, and nothing else happens.
+NOTHING_ELSE = NO_BUDGETS | {
+    "SalesforceOrganisation": ORGANIZATION_ID,
+    "SweepWonAfter": "2026-01-01T00:00:00Z",
+    "SweepSchedule": "DISABLED",
+    "CrmBaseUrl": "http://127.0.0.1:9",
+    "ErpBaseUrl": "http://127.0.0.1:9",
+    "SupportBaseUrl": "http://127.0.0.1:9",
+}
 
 
 @dataclass
@@ -214,14 +221,7 @@ class Burst:
 def measure(budget: str) -> Measured:
     """A burst on a stack whose billing connection has this budget."""
     with vendor() as (url, answers):
-        parameters = NO_BUDGETS | {
-            "SalesforceOrganisation": ORGANIZATION_ID,
-            "CrmBaseUrl": NOWHERE,
-            "ErpBaseUrl": NOWHERE,
-            "SupportBaseUrl": NOWHERE,
-            "BillingBaseUrl": url,
-            "BillingBudget": budget,
-        }
+        parameters = NOTHING_ELSE | {"BillingBaseUrl": url, "BillingBudget": budget}
         with LocalCloud(ROOT, parameters=parameters, concurrency=CONCURRENCY) as cloud:
             cloud.client("secretsmanager").put_secret_value(
                 SecretId=cloud.resources["BillingSecret"],

@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from local.burst import ORDERS, REQUESTS_PER_SECOND, STEPS, Measured, Recovery
+from local.burst import (
+    NOTHING_ELSE,
+    ORDERS,
+    REQUESTS_PER_SECOND,
+    STEPS,
+    Measured,
+    Recovery,
+)
+from local.project import template
 
 REQUESTS = ORDERS * len(STEPS)
 
@@ -39,6 +47,14 @@ def test_a_step_that_fails_is_tried_eight_times() -> None:
         assert recovery.seconds(variables) is not None
 
     assert waits == [70] * 7 + [None]
+
+
+def test_the_stack_has_every_parameter_that_it_needs() -> None:
+    needed = {
+        name for name, parameter in template()["Parameters"].items() if "Default" not in parameter
+    }
+
+    assert needed <= set(NOTHING_ELSE) <= set(template()["Parameters"])
 
 
 def arrivals(share: float) -> list[float]:
