@@ -28,6 +28,7 @@ STYLES = {
     "INTENT": "yellow",
     "UNDOING": "yellow",
     "UNDONE": "dim",
+    "LEFT": "yellow",
     "create": "green",
     "update": "green",
     "adopt": "cyan",

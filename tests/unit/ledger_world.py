@@ -61,12 +61,12 @@ class World:
             read=self.vendor.read,
         )
 
-    def undo(self, transaction: str = "T1", *, dry_run: str = "") -> Undone:
-        """What a compensation's function does."""
+    def undo(self, transaction: str = "T1", **command: Any) -> Undone:
+        """What a compensation's function does; `command` is what it was told beside."""
         return self.ledger.undo(
             KEY,
             entity="task",
-            command=samples.command(transaction, dry_run=dry_run),
+            command=samples.command(transaction, **command),
             find=lambda: self.vendor.find(KEY.record),
             cancel=self.vendor.cancel,
         )

@@ -67,18 +67,6 @@ def test_after_a_failure_the_vendor_is_looked_at_first(world: World, fault: Faul
     assert world.vendor.calls[:2] == ["create", "find"]
 
 
-def test_a_write_is_open_until_it_is_recorded(world: World) -> None:
-    assert not world.ledger.is_open(KEY)
-
-    world.vendor.fault = Fault.ANSWER_LOST
-    with pytest.raises(OutcomeUnknown):
-        world.write(effect())
-    assert world.ledger.is_open(KEY)
-
-    world.write(effect())
-    assert not world.ledger.is_open(KEY)
-
-
 def test_what_was_never_sent_is_not_looked_for(world: World) -> None:
     """A crowd that waits for a vendor's budget would spend it on looking."""
     for _ in range(2):

@@ -9,6 +9,7 @@ not.
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from contextlib import suppress
 from typing import Any, ClassVar
 
@@ -74,6 +75,7 @@ class Ledgers(RuleBasedStateMachine):
         self.key = EffectKey("zendesk", "create_task", f"salesforce:{next(_numbers)}/kickoff")
         self.by_hand = self.vendor.create(self.note("by hand", id="by-hand"), "people").remote_id
         self.linked: set[str] = set()
+        self.relying: dict[str, set[str]] = defaultdict(set)
 
     def note(self, subject: str, **values: Any) -> Note:
         """A content of the record."""
@@ -134,6 +136,16 @@ class Ledgers(RuleBasedStateMachine):
         with suppress(InterlockError, Crash):
             self._undo(transaction)
 
+    @rule(transaction=TRANSACTIONS, by_hand=st.booleans(), fault=FAULTS, death=DEATHS)
+    def skip(self, transaction: str, by_hand: bool, fault: Fault, death: Any) -> None:
+        """A team skips a compensation; people have taken the record back by hand, or leave it."""
+        row = self._row()
+        if row and row["state"] == State.UNDOING and by_hand:
+            self.vendor.cancelled |= {note.remote_id for note in self.vendor.live(self.key.record)}
+        self._arm(fault, death)
+        with suppress(InterlockError, Crash):
+            self._undo(transaction, action="skip")
+
     @rule(seconds=st.sampled_from([1, LEASE_SECONDS - 1, LEASE_SECONDS]))
     def wait(self, seconds: int) -> None:
         """Time passes."""
@@ -156,6 +168,8 @@ class Ledgers(RuleBasedStateMachine):
             assert linked == row["remote_id"] == stored.remote_id
             assert self.vendor.records[linked] == stored
             assert linked not in self.vendor.cancelled
+        elif row and row["state"] == State.LEFT:
+            assert linked == row.get("remote_id")
         elif not row or row["state"] != State.UNDOING:
             assert linked is None
 
@@ -203,12 +217,14 @@ class Ledgers(RuleBasedStateMachine):
             result=Note,
         )
         try:
-            return self.ledger.once(
+            written = self.ledger.once(
                 effect,
                 perform=lambda _: self.vendor.create(effect.content, command.correlation_id),
                 find=lambda: self.vendor.find(self.key.record),
                 read=self.vendor.read,
             )
+            self.relying[written.remote_id].add(command.correlation_id)
+            return written
         finally:
             was_open = before and before["state"] == State.INTENT
             if was_open and self._row()["transaction"] == command.correlation_id:
@@ -221,15 +237,20 @@ class Ledgers(RuleBasedStateMachine):
             assert self.vendor.records[written.remote_id] == written
             assert written.subject == content or written.remote_id in self.linked
 
-    def _undo(self, transaction: str, *, dry_run: str = "") -> Undone:
+    def _undo(self, transaction: str, **told: Any) -> Undone:
+        if "dry_run" not in told:
+            for transactions in self.relying.values():
+                transactions.discard(transaction)
+
         def cancel(remote_id: str) -> None:
-            assert self.vendor.owner[remote_id] == transaction
+            assert self.vendor.owner[remote_id] != "people"
+            assert not self.relying[remote_id]
             self.vendor.cancel(remote_id)
 
         return self.ledger.undo(
             self.key,
             entity="task",
-            command=samples.command(transaction, dry_run=dry_run),
+            command=samples.command(transaction, **told),
             find=lambda: self.vendor.find(self.key.record),
             cancel=cancel,
         )

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from interlock.canonical import Canonical, Command, Money
+from interlock.canonical import Canonical, Command, Compensation, Money
 from interlock.errors import ContractViolation, VendorThrottled
 from interlock.handler import operation, parse, queue_handler
 from interlock.telemetry import logger, metrics
@@ -184,6 +184,20 @@ def test_a_step_that_a_team_skips_is_not_run(context: Any, log: Any) -> None:
     answer = pay(message(note="throttle", remediation=decision), context)
 
     assert answer == {"skipped": {"by": "ana", "reason": "paid by hand"}}
+    assert [line["message"] for line in log()] == ["step skipped", "done"]
+
+
+def test_a_compensation_that_a_team_skips_is_told(context: Any, log: Any) -> None:
+    """Its ledger has to know."""
+
+    @operation
+    def take_back(command: Compensation) -> str:
+        """Say whether it was skipped."""
+        return f"skipped: {command.skipped}"
+
+    decision = {"step": "TakeBack", "action": "skip", "by": "ana", "reason": "credited by hand"}
+
+    assert take_back({"correlation_id": "T1", "remediation": decision}, context) == "skipped: True"
     assert [line["message"] for line in log()] == ["step skipped", "done"]
 
 

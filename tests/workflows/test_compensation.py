@@ -164,3 +164,39 @@ def test_invoiced_order_goes_to_finance(stage: Stage, systems: Systems) -> None:
     assert run.wait_for_end() == {"status": "cancelled"}
     assert systems.footprint(run.deal) == Footprint(customers=1, told="cancelled")
     assert systems.erp.order_states(run.deal) == ["processing"]
+
+
+def test_draft_of_a_lost_answer_is_taken_back(stage: Stage, systems: Systems) -> None:
+    """The ERP made the draft, its answer got lost, and then it was away until the team gave up."""
+    erp = stage.environment.erp_proxy
+    erp.fail(FaultKind.LOST_ANSWER, method="POST", path="/sale.sale$")
+    erp.fail(FaultKind.UNAVAILABLE, method="GET", path="/sale.sale$", times=None)
+    run = stage.workflow.win(stage.new_deal(stage.sample))
+    assert run.wait_for_exception().step == "CreateErpOrder"
+    assert systems.erp.order_states(run.deal) == ["draft"]
+    erp.heal()
+
+    run.resolve("compensate")
+
+    assert run.wait_for_end() == {"status": "cancelled"}
+    assert systems.erp.order_states(run.deal) == ["cancelled"]
+    assert systems.footprint(run.deal) == NOTHING
+
+
+def test_what_a_team_left_there_is_nobody_elses(stage: Stage, systems: Systems) -> None:
+    """An invoiced order that Finance credited must not pass for the order of the next win."""
+    first = next(deal_amended(stage))
+    order = systems.erp.order(first.deal)
+    systems.erp.invoice(order)
+    for decision in ("compensate", "skip", "skip"):
+        first.resolve(decision)
+    first.wait_for_end()
+    stage.workflow.reopen(first.deal)
+
+    second = stage.workflow.win(first.deal)
+    exception = second.wait_for_exception()
+
+    assert (exception.step, exception.error) == ("CreateErpOrder", "RecordConflict")
+    assert "a team left it there: link what stands for it" in exception.message
+    second.resolve("link", record=f"salesforce:{first.deal}", remote_id=order.remote_id)
+    assert second.wait_for_end() == {"status": "accepted", "order": order.number}

@@ -181,6 +181,25 @@ def test_amended_in_flight(stage: Stage, systems: Systems) -> None:
     assert systems.footprint(run.deal) == COMPLETE
 
 
+def test_amended_and_won_again_in_flight(
+    workflow: Workflow, stage: Stage, systems: Systems
+) -> None:
+    """The newer run is given the customers of the older one, and keeps them when that is undone."""
+    older = stage.paused_at("CreateImplementationTasks", stage.environment.zendesk, "/tickets$")
+    workflow.reopen(older.deal)
+    systems.crm.change_line(older.deal, 2, Quantity=70)
+    newer = workflow.win(older.deal)
+    assert newer.wait_for_exception().step == "CreateErpOrder"
+
+    older.resolve("compensate")
+    assert older.wait_for_end() == {"status": "cancelled"}
+    newer.resolve("retry")
+
+    assert newer.wait_for_end()["status"] == "accepted"
+    assert systems.footprint(older.deal) == COMPLETE
+    assert [line.quantity for line in systems.erp.order(older.deal).lines] == [1, 70, 6]
+
+
 @pytest.mark.parametrize("by", ["tax id", "domain and name"])
 def test_customer_made_by_hand(
     by: str, workflow: Workflow, new_deal: Callable[..., str], systems: Systems

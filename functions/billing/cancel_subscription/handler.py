@@ -1,7 +1,7 @@
 """Compensation: cancel the subscription that this transaction started, without proration."""
 
 from interlock import connections
-from interlock.canonical import Command
+from interlock.canonical import Compensation
 from interlock.canonical.base import RecordId
 from interlock.connectors.billing.port import BillingPort
 from interlock.crossref import CrossReferences, reference
@@ -9,7 +9,7 @@ from interlock.effects import EffectKey, Undone, ledger
 from interlock.handler import operation
 
 
-class CancelSubscription(Command):
+class CancelSubscription(Compensation):
     """The order's canonical id, and the customer's account."""
 
     order_id: RecordId

@@ -21,10 +21,11 @@ def handler(command: CreateCustomer) -> Customer | None:
     if not command.order.lines_of(LineKind.RECURRING):
         return None
     known = CrossReferences.load().get(reference("customer", account.id), system)
-    if known and not command.link_for(account.id):
+    key = EffectKey(system, "create_customer", account.id)
+    if known and not command.link_for(account.id) and ledger().rely(key, command):
         return billing.get_customer(known)
     effect = Effect(
-        key=EffectKey(system, "create_customer", account.id),
+        key=key,
         entity="customer",
         content=account,
         origin="crm",

@@ -1,12 +1,12 @@
 """Compensation: remove the billing customer that this transaction made."""
 
 from interlock import connections
-from interlock.canonical import Account, Command
+from interlock.canonical import Account, Compensation
 from interlock.effects import EffectKey, Undone, ledger
 from interlock.handler import operation
 
 
-class DeleteCustomer(Command):
+class DeleteCustomer(Compensation):
     """The customer's account."""
 
     account: Account

@@ -1,13 +1,14 @@
 """Compensation: tell the CRM's opportunity that its order was cancelled."""
 
 from interlock import connections
-from interlock.canonical import Command, OrderStatus, WriteBack
+from interlock.canonical import Compensation, OrderStatus, WriteBack
 from interlock.canonical.base import RecordId
 from interlock.effects import EffectKey, Undone, ledger
-from interlock.handler import operation
+from interlock.errors import RecordNotFound
+from interlock.handler import logger, operation
 
 
-class RevertWriteBack(Command):
+class RevertWriteBack(Compensation):
     """The deal's canonical id."""
 
     opportunity_id: RecordId
@@ -16,23 +17,24 @@ class RevertWriteBack(Command):
 @operation
 def handler(command: RevertWriteBack) -> Undone:
     """The opportunity that was told, if this transaction had written an accepted one."""
-    crm = connections.crm()
+    crm, deal, transaction = connections.crm(), command.opportunity_id, command.correlation_id
 
     def find() -> WriteBack | None:
-        present = crm.read_write_back(command.opportunity_id)
-        return present if present.correlation_id == command.correlation_id else None
+        present = crm.read_write_back(deal)
+        # What a team leaves there is no obstacle: the next order overwrites it.
+        return present if present.correlation_id == transaction and not command.skipped else None
 
-    cancelled = WriteBack(
-        opportunity_id=command.opportunity_id,
-        status=OrderStatus.CANCELLED,
-        order_number=None,
-        subscription_id=None,
-        correlation_id=command.correlation_id,
-    )
+    def cancel(_: str) -> None:
+        fields = {"order_number": None, "subscription_id": None, "correlation_id": transaction}
+        try:
+            crm.write_back(WriteBack(opportunity_id=deal, status=OrderStatus.CANCELLED, **fields))
+        except RecordNotFound:
+            logger.info("the deal was deleted meanwhile: nobody is left to tell")
+
     return ledger().undo(
-        EffectKey(connections.current().name, "write_back", command.opportunity_id),
+        EffectKey(connections.current().name, "write_back", deal),
         command=command,
         entity="write_back",
         find=find,
-        cancel=lambda _: crm.write_back(cancelled),
+        cancel=cancel,
     )

@@ -1,13 +1,13 @@
 """Compensation: close the project that this transaction opened in the ERP."""
 
 from interlock import connections
-from interlock.canonical import Command
+from interlock.canonical import Compensation
 from interlock.canonical.base import RecordId
 from interlock.effects import EffectKey, Undone, ledger
 from interlock.handler import operation
 
 
-class CloseProject(Command):
+class CloseProject(Compensation):
     """The order's canonical id."""
 
     order_id: RecordId

@@ -18,14 +18,14 @@ class CreateCustomer(Command):
 def handler(command: CreateCustomer) -> Customer:
     """The customer in the ERP; a matched one is the ERP's and stays as it is.
 
-    Unless an attempt made it and could not record it: then it is the ledger's to find.
+    Unless it is ours, and unfinished or taken back: then it is the ledger's to find or to make.
     """
     erp, system, account = connections.erp(), connections.current().name, command.account
     key = EffectKey(system, "create_customer", account.id)
     if command.matched and not command.link_for(account.id):
-        ours = ledger().is_open(key) and erp.find_customer(account.id)
-        if not ours:
-            return erp.get_customer(command.matched)
+        found = erp.get_customer(command.matched)
+        if found.id != account.id or ledger().rely(key, command):
+            return found
     parent = account.parent_id and CrossReferences.load().get(
         reference("customer", account.parent_id), system
     )

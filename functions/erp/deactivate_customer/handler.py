@@ -1,13 +1,13 @@
 """Compensation: deactivate a customer of the ERP that this transaction made."""
 
 from interlock import connections
-from interlock.canonical import Command
+from interlock.canonical import Compensation
 from interlock.canonical.base import RecordId
 from interlock.effects import EffectKey, Undone, ledger
 from interlock.handler import operation
 
 
-class DeactivateCustomer(Command):
+class DeactivateCustomer(Compensation):
     """The account's canonical id."""
 
     account_id: RecordId

@@ -1,13 +1,13 @@
 """Compensation: close an implementation task that this transaction opened."""
 
 from interlock import connections
-from interlock.canonical import Command
+from interlock.canonical import Compensation
 from interlock.canonical.base import RecordId
 from interlock.effects import EffectKey, Undone, ledger
 from interlock.handler import operation
 
 
-class CloseTask(Command):
+class CloseTask(Compensation):
     """The task's canonical id."""
 
     task_id: RecordId

@@ -4,6 +4,7 @@ Every write to a vendor is an *effect* with a deterministic key (connection, ope
 key). The ledger's row goes through these states:
 
     (absent) ─▶ INTENT ─perform─▶ DONE ─undo─▶ UNDOING ─cancel─▶ UNDONE ─▶ INTENT, next generation
+                                                   └─skip, and it is still there─▶ LEFT to people
 
 - A fresh claim performs at once. A claim found open (its owner died, or the answer was lost) is
   looked up at the vendor by business key first: adopted if it is there, performed again only if it
@@ -22,7 +23,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any
 
 from boto3.dynamodb.conditions import Attr
 from botocore.exceptions import ClientError
@@ -30,7 +31,14 @@ from botocore.exceptions import ClientError
 from interlock import authority, aws, plans
 from interlock.canonical.base import Canonical, Command
 from interlock.crossref import CrossReferences, reference
-from interlock.errors import BudgetExhausted, OutcomeUnknown, RecordConflict
+from interlock.effect import Effect, EffectKey, R, RemoteRecord
+from interlock.errors import (
+    BudgetExhausted,
+    OutcomeUnknown,
+    PermanentError,
+    RecordConflict,
+    RecordNotFound,
+)
 from interlock.settings import Settings
 
 # Longer than any connector function may run (30 s), so that a live owner is never overtaken.
@@ -44,61 +52,13 @@ class State(StrEnum):
     DONE = "DONE"
     UNDOING = "UNDOING"
     UNDONE = "UNDONE"
-
-
-class RemoteRecord(Protocol):
-    """What a vendor write returns: a canonical model that knows its id in the remote system."""
-
-    @property
-    def remote_id(self) -> str | None:
-        """The id there."""
-
-    def model_dump_json(self) -> str:
-        """The record as JSON."""
-
-
-R = TypeVar("R", bound=RemoteRecord)
+    LEFT = "LEFT"
 
 
 class EffectsSettings(Settings):
     """The ledger's table."""
 
     effects_table: str
-
-
-@dataclass(frozen=True)
-class EffectKey:
-    """What makes an effect unique: the connection, the operation, and the record's canonical id."""
-
-    connection: str
-    operation: str
-    record: str
-
-    def __str__(self) -> str:
-        return f"{self.connection}#{self.operation}#{self.record}"
-
-
-@dataclass(frozen=True)
-class Effect(Generic[R]):
-    """One intended write.
-
-    `entity` names the record's kind in the authority file and in the cross-references; `content`
-    is what is written; `origin` the system whose values they are; `command` what the function was
-    told, with its transaction and a team's decision; `result` the type of what `perform` returns.
-    `creates` is False for a write to a record that exists.
-    """
-
-    key: EffectKey
-    entity: str
-    content: Canonical
-    origin: str
-    command: Command
-    result: type[R]
-    creates: bool = True
-
-    def fields(self) -> set[str]:
-        """The fields that carry a value, by name: what the authority file decides on."""
-        return set(self.content.model_dump(exclude={"id", "references"}, exclude_none=True))
 
 
 class Undone(Canonical):
@@ -152,6 +112,9 @@ class Ledger:
         found = self._idle(effect.key)
         if found and found["state"] == State.DONE:
             return self._stored(effect, found, content_hash)
+        if found and found["state"] == State.LEFT:
+            problem = "was to be taken back, and a team left it there: link what stands for it"
+            raise RecordConflict(problem, **effect.key.where)
         row = self._take(effect, found, content_hash)
         try:
             result = find() if row["attempts"] > 1 else None
@@ -159,9 +122,7 @@ class Ledger:
                 raise RecordConflict(
                     "an earlier attempt wrote this record with another content: link it, or"
                     " compensate and start again",
-                    vendor=effect.key.connection,
-                    operation=effect.key.operation,
-                    record=effect.key.record,
+                    **effect.key.where,
                 )
             if result is None:
                 self._intend(effect, row, content_hash)
@@ -173,9 +134,19 @@ class Ledger:
             raise
         return self._record(effect, row, result, before=row, created=True)
 
-    def is_open(self, key: EffectKey) -> bool:
-        """Whether the write was begun and nobody has recorded yet how it went."""
-        return (self._read(key) or {}).get("state") == State.INTENT
+    def rely(self, key: EffectKey, command: Command) -> bool:
+        """Rely on a record that was found in the system, instead of writing it: whether one may.
+
+        One that we made is then not taken back by another transaction alone. One that was taken
+        back meanwhile, or whose write is not finished, has to be written. Raises OutcomeUnknown
+        while somebody works on it.
+        """
+        row = None if command.dry_run else self._idle(key)
+        if row is None:
+            return True
+        if row["state"] == State.DONE:
+            self._share(key, row, command)
+        return row["state"] in (State.DONE, State.LEFT)
 
     def undo(
         self,
@@ -189,17 +160,22 @@ class Ledger:
         """Take back what the command's transaction wrote.
 
         `cancel` gets the remote id and treats what is already cancelled as success, so a repeated
-        undo is harmless. A record that was there before, that another transaction made, or that
-        another one has come to rely on, is left alone. In a dry run nothing is cancelled: a plan of
-        it is noted. Raises OutcomeUnknown while another owner's lease is live, and what `find` and
-        `cancel` raise.
+        undo is harmless. A record that was there before or that another transaction made is left
+        alone, and so is one that another transaction relies on: the last of them takes it back.
+        When a team skips it, nothing is cancelled: `find` tells whether people took the record back
+        by hand; one that is still there is theirs. In a dry run a plan is noted instead. Raises
+        OutcomeUnknown while another owner's lease is live, and what `find` and `cancel` raise.
         """
         row = self._read(key)
-        if not row or row["transaction"] != command.correlation_id:
+        sharers = _sharers(row) if row else []
+        if command.correlation_id not in sharers or row["state"] in (State.UNDONE, State.LEFT):
             return Undone(remote_id=None)
-        if row["state"] == State.UNDONE:
+        if row["state"] == State.DONE and not row["created"]:
             return Undone(remote_id=None)
-        if row["state"] == State.DONE and (row.get("shared") or not row["created"]):
+        sharers.remove(command.correlation_id)
+        if sharers:
+            if not command.dry_run:
+                self._shared_by(key, row, sharers)
             return Undone(remote_id=None)
         if command.dry_run:
             remote_id = self._remote_id(row, find)
@@ -207,7 +183,10 @@ class Ledger:
             return Undone(remote_id=remote_id)
         row = self._take_back(key, row)
         try:
-            remote_id = self._remote_id(row, find)
+            if command.skipped and self._is_there(find):
+                self._release(key, row | {"state": State.LEFT})
+                return Undone(remote_id=None)
+            remote_id = None if command.skipped else self._remote_id(row, find)
             if remote_id is not None:
                 cancel(remote_id)
         except Exception:
@@ -223,6 +202,14 @@ class Ledger:
             return row["remote_id"]
         found = find()
         return found.remote_id if found else None
+
+    @staticmethod
+    def _is_there(find: Callable[[], RemoteRecord | None]) -> bool:
+        """Whether the record is there, or a system that refuses to tell may have it."""
+        try:
+            return find() is not None
+        except PermanentError as error:
+            return not isinstance(error, RecordNotFound)
 
     def _note(self, command: Command, plan: plans.Plan) -> None:
         """Keep a dry run's plan; the same step again replaces it."""
@@ -251,6 +238,7 @@ class Ledger:
     ) -> dict[str, Any]:
         """The row that says that this run works on the effect."""
         again = row is not None and row["state"] == State.INTENT
+        anew = row is not None and row["state"] == State.UNDONE
         now = self.clock()
         return {
             "effect": str(effect.key),
@@ -262,7 +250,7 @@ class Ledger:
             "transaction": effect.command.correlation_id,
             # Kept from the open claim: it may have been performed with that content.
             "intended_hash": row["intended_hash"] if row and again else content_hash,
-            "generation": int(row["generation"]) + (row["state"] == State.UNDONE) if row else 1,
+            "generation": int(row["generation"]) + anew if row else 1,
             "attempts": int(row["attempts"]) + 1 if row and again else 1,
             "fence": int(row["fence"]) + 1 if row else 1,
             "lease_until": int(now + self.lease_seconds),
@@ -308,16 +296,22 @@ class Ledger:
             raise RecordConflict(
                 f"was written before with another content (by {row['transaction']}): amend it"
                 " there by hand and link it, or compensate",
-                vendor=effect.key.connection,
-                operation=effect.key.operation,
-                record=effect.key.record,
+                **effect.key.where,
             )
-        if row["transaction"] != effect.command.correlation_id and not row.get("shared"):
-            # From now on two runs rely on it: neither takes it back without the other.
-            shared = row | {"shared": True, "fence": int(row["fence"]) + 1}
-            if not self._put(shared, Attr("fence").eq(row["fence"])):
-                raise self._busy(effect.key)
+        self._share(effect.key, row, effect.command)
         return effect.result.model_validate_json(row["result"])
+
+    def _share(self, key: EffectKey, row: dict[str, Any], command: Command) -> None:
+        """From now on this transaction relies on the record too."""
+        sharers = _sharers(row)
+        if command.correlation_id not in sharers:
+            self._shared_by(key, row, [*sharers, command.correlation_id])
+
+    def _shared_by(self, key: EffectKey, row: dict[str, Any], sharers: list[str]) -> None:
+        owner, *others = sharers
+        shared = row | {"transaction": owner, "others": others, "fence": int(row["fence"]) + 1}
+        if not self._put(shared, Attr("fence").eq(row["fence"])):
+            raise self._busy(key)
 
     def _take_back(self, key: EffectKey, row: dict[str, Any]) -> dict[str, Any]:
         """From now on nobody may rely on the record. Raises OutcomeUnknown when someone works."""
@@ -359,12 +353,10 @@ class Ledger:
     def _transact(
         self, row: dict[str, Any], before: dict[str, Any] | None, *crossref: dict[str, Any]
     ) -> bool:
-        put = {"TableName": self.table, "Item": row}
+        condition = "fence = :fence" if before else "attribute_not_exists(fence)"
+        put = {"TableName": self.table, "Item": row, "ConditionExpression": condition}
         if before:
-            put["ConditionExpression"] = "fence = :fence"
             put["ExpressionAttributeValues"] = {":fence": before["fence"]}
-        else:
-            put["ConditionExpression"] = "attribute_not_exists(fence)"
         try:
             self._client.transact_write_items(TransactItems=[{"Put": put}, *crossref])
         except ClientError as error:
@@ -386,12 +378,13 @@ class Ledger:
         """`row` is the other run's, where it was read: its lease says when to try again."""
         left = int(row["lease_until"]) - int(self.clock()) if row else 0
         return OutcomeUnknown(
-            "another run is writing this record",
-            retry_after=max(0, left),
-            vendor=key.connection,
-            operation=key.operation,
-            record=key.record,
+            "another run is writing this record", retry_after=max(0, left), **key.where
         )
+
+
+def _sharers(row: dict[str, Any]) -> list[str]:
+    """The transactions that rely on the record: the one that made it, and those it was given to."""
+    return [row["transaction"], *row.get("others", ())]
 
 
 def ledger() -> Ledger:

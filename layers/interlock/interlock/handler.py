@@ -17,7 +17,7 @@ from typing import Any, TypeVar, get_type_hints
 from aws_lambda_powertools.metrics import MetricUnit
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from interlock.canonical.base import Command
+from interlock.canonical.base import Command, Compensation
 from interlock.errors import ContractViolation, InterlockError
 from interlock.telemetry import logger, metrics, tracer
 
@@ -28,8 +28,9 @@ def operation(function: Callable[[Any], Any]) -> Callable[[dict[str, Any], Any],
     """A Lambda handler around a function of one command.
 
     Malformed input is a ContractViolation that names the fields. A step that a team decided to
-    skip is not run: the answer says so. Every failure is logged with its context and counted by
-    its name; Step Functions sees the exception's class name.
+    skip is not run: the answer says so. A skipped compensation is, for the ledger to note it. Every
+    failure is logged with its context and counted by its name; Step Functions sees the exception's
+    class name.
     """
     parameter = next(iter(signature(function).parameters))
     command_type = get_type_hints(function)[parameter]
@@ -96,8 +97,10 @@ def parse(model: type[C], content: Any) -> C:
 
 
 def _skipped(command: Any) -> dict[str, Any] | None:
-    decision = command.remediation if isinstance(command, Command) else None
-    if decision is None or decision.action != "skip":
+    if not isinstance(command, Command) or not command.skipped:
         return None
+    decision = command.remediation
     logger.warning("step skipped", extra={"by": decision.by, "reason": decision.reason})
+    if isinstance(command, Compensation):
+        return None
     return {"skipped": {"by": decision.by, "reason": decision.reason}}

@@ -18,7 +18,7 @@ from interlock.canonical.base import Canonical
 from interlock.errors import PermanentError
 
 if TYPE_CHECKING:
-    from interlock.effects import Effect, EffectKey
+    from interlock.effect import Effect, EffectKey
 
 KEPT_SECONDS = 7 * 24 * 3600
 # Stands for an id or a number that a system would give.
@@ -106,6 +106,8 @@ def rehearse(
         return Rehearsed(_plan(effect, "conflict", held, problem), held or stored)
     held = _held(effect, find, read)
     begun = row is not None and row["state"] == "INTENT"
+    if row and row["state"] == "LEFT":
+        return Rehearsed(_plan(effect, "conflict", held, "a team left it there"), held)
     if not effect.creates:
         return Rehearsed(_plan(effect, "update", held), placeholder(effect.content, effect.result))
     if held is None:

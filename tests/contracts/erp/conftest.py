@@ -18,9 +18,11 @@ from typing import Any
 
 import httpx
 import pytest
+from interlock.canonical import Order
 from interlock.connections import Connection
 from interlock.connectors.erp.port import ErpPort
 from interlock.connectors.erp.tryton import Tryton
+from interlock.errors import OutcomeUnknown
 
 from local.tryton import TrytonServer, build_database
 
@@ -75,7 +77,7 @@ class TrytonUnderTest:
         self._transport = LosesAnswers()
         self.port: ErpPort = self.connect(server.key())
 
-    def connect(self, key: str) -> ErpPort:
+    def connect(self, key: str, transport: httpx.BaseTransport | None = None) -> ErpPort:
         """The port, with this key as its secret."""
 
         class LocalConnection(Connection):
@@ -86,7 +88,19 @@ class TrytonUnderTest:
 
         address = {"base_url": self._server.url, "secret_id": "tryton"}
         connection = LocalConnection(name="tryton", vendor="tryton", **address)
-        return Tryton(connection, transport=self._transport)
+        return Tryton(connection, transport=transport or self._transport)
+
+    def leave_draft(self, order: Order, customer: str) -> None:
+        """An attempt to enter an order dies before it is more than a draft."""
+
+        def die_at_quote(request: httpx.Request) -> httpx.Response:
+            if request.url.path.endswith("/quote"):
+                raise httpx.ReadError("died")
+            return self._transport.handle_request(request)
+
+        port = self.connect(self._server.key(), httpx.MockTransport(die_at_quote))
+        with pytest.raises(OutcomeUnknown):
+            port.create_order(order, customer_remote_id=customer)
 
     @contextmanager
     def answer_lost(self, *, to: str) -> Iterator[None]:

@@ -408,6 +408,31 @@ class TestOrders:
         assert second.net == wanted.net
         assert erp.order_states(wanted.id) == ["cancelled", "cancelled", "confirmed"]
 
+    def test_the_draft_of_a_crashed_attempt_is_cancelled_with_the_order(self, erp, customer):
+        wanted = order()
+        first = erp.port.create_order(wanted, customer_remote_id=customer)
+        erp.draft_copy(first.remote_id)
+        assert erp.port.find_order_or_draft(wanted.id) == first
+        erp.port.cancel_order(first.remote_id)
+        assert erp.order_states(wanted.id) == ["cancelled", "cancelled"]
+
+    def test_the_draft_of_a_crashed_attempt_is_found_and_cancelled(self, erp, customer):
+        wanted = order()
+        assert erp.port.find_order_or_draft(wanted.id) is None
+        erp.leave_draft(wanted, customer)
+        assert erp.port.find_order(wanted.id) is None
+        draft = erp.port.find_order_or_draft(wanted.id)
+        assert erp.port.cancel_order(draft.remote_id).status == "cancelled"
+        assert erp.order_states(wanted.id) == ["cancelled"]
+        assert not erp.port.deactivate_customer(customer).active
+
+    def test_of_an_inactive_customer_is_refused(self, erp, customer):
+        erp.port.deactivate_customer(customer)
+        wanted = order()
+        with pytest.raises(BusinessRuleViolation, match="is inactive in the ERP"):
+            erp.port.create_order(wanted, customer_remote_id=customer)
+        assert erp.order_states(wanted.id) == []
+
     def test_a_second_entry_does_not_add_an_order(self, erp, customer):
         wanted = order()
         first = erp.port.create_order(wanted, customer_remote_id=customer)

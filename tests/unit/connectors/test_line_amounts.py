@@ -39,7 +39,7 @@ ACCOUNT = {
     "Billing_Email__c": "billing@calder.example",
 }
 PRODUCT = {"id": 1, "sale_uom": 1, "template": {"account_category": {"customer_taxes_used": [1]}}}
-PARTY = {"id": 1, "code": "c", "addresses": [1]}
+PARTY = {"id": 1, "code": "c", "active": True, "addresses": [1]}
 
 Sold = tuple[int, Decimal, Decimal]
 LINES = st.tuples(

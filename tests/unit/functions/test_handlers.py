@@ -19,7 +19,12 @@ from interlock.canonical import Customer, OrderStatus, WonDeal, WriteBack
 from interlock.connectors.erp.port import CustomerCandidate
 from interlock.crossref import CrossReferences, reference
 from interlock.effects import Effect, EffectKey, ledger
-from interlock.errors import BusinessRuleViolation, OutcomeUnknown, RecordConflict
+from interlock.errors import (
+    BusinessRuleViolation,
+    OutcomeUnknown,
+    RecordConflict,
+    RecordNotFound,
+)
 from interlock.events import found_won
 from interlock.executions import Executions
 from interlock.remediation import Exceptions
@@ -95,15 +100,18 @@ def test_every_write_of_a_function_is_allowed(
 
 
 def test_a_billing_customer_that_is_known_stays_as_it_is(
-    monkeypatch: pytest.MonkeyPatch, context: Any
+    cloud: Cloud, environment: Any, monkeypatch: pytest.MonkeyPatch, context: Any
 ) -> None:
     """Its account may have changed since its first order: that is no conflict."""
+    tables = {"EFFECTS_TABLE": "EffectsTable", "CROSSREF_TABLE": "CrossReferencesTable"}
+    environment(**{name: cloud.table(table) for name, table in tables.items()})
     billing = Mock()
     billing.get_customer.return_value = {"remote_id": "cus_1"}
     connect(monkeypatch, "billing", billing)
-    monkeypatch.setattr(CrossReferences, "load", lambda: SimpleNamespace(get=lambda *_: "cus_1"))
+    command = sample("billing/create_customer")
+    CrossReferences.load().link(f"customer#{command['account']['id']}", "vendor", "cus_1")
 
-    found = module("billing/create_customer").handler(sample("billing/create_customer"), context)
+    found = module("billing/create_customer").handler(command, context)
 
     assert found == {"remote_id": "cus_1"}
     billing.get_customer.assert_called_once_with("cus_1")
@@ -171,6 +179,25 @@ def test_only_our_own_write_back_is_reverted(
 
     assert [fields.status for fields in crm.written] == [OrderStatus.CANCELLED] * reverted
     assert undone == {"remote_id": samples.DEAL if reverted else None}
+
+
+def test_a_deleted_deal_need_not_be_told(
+    cloud: Cloud, environment: Any, monkeypatch: pytest.MonkeyPatch, context: Any
+) -> None:
+    environment(
+        EFFECTS_TABLE=cloud.table("EffectsTable"),
+        CROSSREF_TABLE=cloud.table("CrossReferencesTable"),
+    )
+    crm = Crm("T1")
+    connect(monkeypatch, "crm", crm, "salesforce")
+    written = crm.fields.model_dump(mode="json")
+    module("crm/write_back_order").handler({"correlation_id": "T1", "write_back": written}, context)
+    crm.write_back = lambda fields: (_ for _ in ()).throw(RecordNotFound("deleted"))
+    command = {"correlation_id": "T1", "opportunity_id": samples.DEAL}
+
+    undone = module("crm/revert_write_back").handler(command, context)
+
+    assert undone == {"remote_id": samples.DEAL}
 
 
 def test_a_deal_that_changed_meanwhile_is_a_conflict(
@@ -279,7 +306,8 @@ def test_a_matched_customer_is_the_erps_unless_an_attempt_made_it(
     tables = {"EFFECTS_TABLE": "EffectsTable", "CROSSREF_TABLE": "CrossReferencesTable"}
     environment(**{name: cloud.table(table) for name, table in tables.items()})
     account = samples.account()
-    customer = Customer(id=account.id, name=account.name, remote_id="42", active=True)
+    code = account.id if applied else "tryton:42"
+    customer = Customer(id=code, name=account.name, remote_id="42", active=True)
     erp = Mock()
     erp.get_customer.return_value = customer
     erp.find_customer.return_value = customer if applied else None
@@ -297,6 +325,30 @@ def test_a_matched_customer_is_the_erps_unless_an_attempt_made_it(
     assert found["remote_id"] == "42"
     row = ledger()._read(EffectKey("tryton", "create_customer", account.id))
     assert (row and row["state"]) == state
+
+
+def test_a_matched_customer_that_was_taken_back_is_made_again(
+    cloud: Cloud, environment: Any, monkeypatch: pytest.MonkeyPatch, context: Any
+) -> None:
+    """Another run compensated between the match and this step."""
+    forget()
+    tables = {"EFFECTS_TABLE": "EffectsTable", "CROSSREF_TABLE": "CrossReferencesTable"}
+    environment(**{name: cloud.table(table) for name, table in tables.items()})
+    account = samples.account()
+    customer = Customer(id=account.id, name=account.name, remote_id="42", active=True)
+    erp = Mock()
+    erp.create_customer.return_value = erp.get_customer.return_value = customer
+    connect(monkeypatch, "erp", erp, "tryton")
+    create = module("erp/create_customer").handler
+    first, second = (samples.command(run).model_dump(mode="json") for run in ("T1", "T2"))
+    asked = {"account": account.model_dump(mode="json"), "matched": None}
+    create(first | asked, context)
+    module("erp/deactivate_customer").handler(first | {"account_id": account.id}, context)
+    erp.deactivate_customer.assert_called_once_with("42")
+
+    create(second | asked | {"matched": "42"}, context)
+
+    assert erp.create_customer.call_count == 2
 
 
 # ---- Pure rules

@@ -1,6 +1,13 @@
 """The canonical model that functions, workflows and events speak; no vendor's name is in it."""
 
-from interlock.canonical.base import Canonical, Command, Record, Remediation, Timestamp
+from interlock.canonical.base import (
+    Canonical,
+    Command,
+    Compensation,
+    Record,
+    Remediation,
+    Timestamp,
+)
 from interlock.canonical.money import EXPONENTS, PRICE_DECIMALS, Currency, Money, UnitPrice
 from interlock.canonical.records import (
     Account,
@@ -26,6 +33,7 @@ __all__ = [
     "Address",
     "Canonical",
     "Command",
+    "Compensation",
     "Currency",
     "Customer",
     "Line",

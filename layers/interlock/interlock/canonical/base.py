@@ -76,9 +76,21 @@ class Command(Canonical):
     dry_run: Annotated[str, Field(max_length=80)] = ""
     remediation: Remediation | None = None
 
+    @property
+    def skipped(self) -> bool:
+        """Whether a team decided that the step is not run."""
+        return self.remediation is not None and self.remediation.action == "skip"
+
     def link_for(self, record: str) -> str | None:
         """The id in the remote system that a team linked to this record, if it did."""
         decision = self.remediation
         if decision and decision.action == "link" and decision.record == record:
             return decision.remote_id
         return None
+
+
+class Compensation(Command):
+    """The input of an operation that takes a write back.
+
+    Skipped, it leaves the record to people, and the effect ledger has to know that.
+    """

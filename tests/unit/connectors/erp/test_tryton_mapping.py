@@ -10,6 +10,7 @@ from interlock.canonical import Account, Address, Line, LineKind, Money, Order, 
 from interlock.connectors.erp import tryton_mapping as mapping
 from interlock.errors import ContractViolation
 
+PARTY = {"id": 5, "code": "salesforce:001A", "active": True, "addresses": [8]}
 PRODUCT = {"id": 3, "sale_uom": 1, "template": {"account_category": {"customer_taxes_used": [9]}}}
 
 
@@ -51,7 +52,7 @@ def sale_of(order: Order) -> dict:
     values = mapping.sale_values(
         order,
         company=1,
-        party={"id": 5, "addresses": [8]},
+        party=PARTY,
         currency=2,
         payment_term=4,
         products={"SEAT": PRODUCT},
@@ -95,7 +96,7 @@ def sale_values_lines() -> list:
     values = mapping.sale_values(
         ORDER,
         company=1,
-        party={"id": 5, "addresses": [8]},
+        party=PARTY,
         currency=2,
         payment_term=4,
         products={"SEAT": PRODUCT},
@@ -171,7 +172,7 @@ def test_a_price_comes_to_the_amount_or_is_refused(
         }
     )
     order = ORDER.model_copy(update={"lines": (sold,)})
-    facts = {"party": {"id": 5, "addresses": [8]}, "products": {"SEAT": PRODUCT}}
+    facts = {"party": PARTY, "products": {"SEAT": PRODUCT}}
     facts["price_decimals"] = decimals
 
     problems = list(mapping.sale_problems(order, **facts))
@@ -183,6 +184,19 @@ def test_a_price_comes_to_the_amount_or_is_refused(
         assert problems == []
         values = mapping.sale_values(order, company=1, currency=2, payment_term=4, **facts)
         assert values["lines"][0][1][0]["unit_price"] == Decimal(entered)
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [({"active": False}, "is inactive in the ERP: activate it"), ({"addresses": []}, "no address")],
+)
+def test_a_customer_that_cannot_order_is_refused(change: dict, what: str):
+    products = {"SEAT": PRODUCT}
+    [problem] = mapping.sale_problems(
+        ORDER, party=PARTY | change, products=products, price_decimals=4
+    )
+
+    assert what in problem
 
 
 @pytest.mark.parametrize(

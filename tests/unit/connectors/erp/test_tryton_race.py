@@ -32,7 +32,7 @@ FACTS = {
     "currency.currency": [{"id": 1}],
     "ir.configuration/1": {"id": 1, "product_price_decimal": 4},
     "account.invoice.payment_term": [{"id": 1}],
-    "party.party/5": {"id": 5, "code": "crm:1", "addresses": [8]},
+    "party.party/5": {"id": 5, "code": "crm:1", "active": True, "addresses": [8]},
     "product.product": [{"id": 3, "code": "SEAT", "sale_uom": 1, "template": TAXES}],
 }
 PRICE = Money.of("100", "USD")

@@ -112,8 +112,11 @@ class ErpPort(Protocol):
     def create_order(self, order: Order, *, customer_remote_id: str) -> Order:
         """Enter and confirm the order with its lines and taxes; returns it with its number."""
 
+    def find_order_or_draft(self, order_id: str) -> Order | None:
+        """As `find_order`; without an order, a draft that an attempt left behind."""
+
     def cancel_order(self, remote_id: str) -> Order:
-        """Cancel the order; a cancelled one is left as it is.
+        """Cancel the order, and drafts of it; a cancelled one is left as it is.
 
         Raises BusinessRuleViolation when it is already invoiced: Finance must decide.
         """

@@ -230,6 +230,13 @@ class Tryton:
         sale = _only(confirmed, "orders for one deal", order_id)
         return mapping.order(sale, self._name) if sale else None
 
+    def find_order_or_draft(self, order_id: str) -> Order | None:
+        """The confirmed order, else the first draft or quotation."""
+        drafts = self._sales(order_id)
+        return self.find_order(order_id) or (
+            mapping.order(drafts[0], self._name) if drafts else None
+        )
+
     def create_order(self, order: Order, *, customer_remote_id: str) -> Order:
         """Enter a draft, make sure that it is the only one, and confirm it."""
         company = self._facts.company(order)
@@ -242,14 +249,18 @@ class Tryton:
         return mapping.order(self._confirm(order, sale), self._name)
 
     def cancel_order(self, remote_id: str) -> Order:
-        """Cancel an order that Tryton has not processed yet."""
+        """Cancel an order that Tryton has not processed yet, and what attempts left beside it."""
         sale = self._rest.read("sale.sale", remote_id, mapping.SALE_FIELDS)
         if sale["state"] in mapping.PROCESSED:
             what = "is already invoiced" if sale["invoices"] else "has already been processed"
             problem = f"order {sale['number']} {what} and can no longer be cancelled in the ERP"
             advice = f"{problem}: Finance has to credit or close it"
             raise BusinessRuleViolation([advice], vendor=VENDOR, record=sale["reference"])
-        return mapping.order(self._cancel(sale), self._name)
+        cancelled = mapping.order(self._cancel(sale), self._name)
+        for other in self._sales(cancelled.id):
+            if other["state"] not in mapping.CONFIRMED:
+                self._withdraw(other)
+        return cancelled
 
     def _sales(self, order_id: str) -> list[dict[str, Any]]:
         domain = [["reference", "=", order_id], ["state", "!=", "cancelled"]]

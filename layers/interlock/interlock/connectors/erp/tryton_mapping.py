@@ -226,6 +226,8 @@ def sale_problems(
                 f" with which {line.quantity} cannot come to {line.amount}: change the line, or"
                 " raise price_decimal in the ERP's configuration"
             )
+    if not party["active"]:
+        yield f"customer {party['code']} is inactive in the ERP: activate it, or compensate"
     if not party["addresses"]:
         yield f"customer {party['code']} has no address in the ERP: enter one"
 
