@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help demo test test-slow crash-sweep kills burst lint generate clean
+.PHONY: help demo test test-slow crash-sweep chaos kills burst lint generate clean
 
 help:
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,6 +21,10 @@ test-slow: .venv/test ## the slower tests: sam build
 
 crash-sweep: .venv/local ## crash a workflow at every boundary; SWEEP="--help" says more
 	$(BIN)/python -m local.faults.crash_sweep $(SWEEP)
+
+chaos: SEEDS ?= 200
+chaos: .venv/local ## what fails and what happens drawn from seeds; SEEDS=50, or SEED=137 alone
+	$(BIN)/python -m local.faults.chaos $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
 kills: ORDERS ?= 100
 kills: SEED ?= 1

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from local.cloud import LocalCloud
+from local.cloud.clock import clock
 from local.cloud.functions import Hook, LineHandler
 from local.paths import ROOT, STATE
 from local.sandboxes import stripe
@@ -54,7 +55,8 @@ class LocalEnvironment:
     and `zendesk` are its parts; the functions reach Tryton through `erp_proxy`, which can be told
     to fail as the sandboxes can. `progress` is told each step of starting. With `virtual_time` the
     cloud's clock jumps over waits, and the sandboxes' limits, and the budgets that keep within
-    them, are out of the way of many tests.
+    them, are out of the way of many tests. The sandboxes live on that clock too; Tryton, a process
+    of its own, lives on the real time.
     `on_log` gets every line that a function logs, `hook` runs in every function's process.
     """
 
@@ -100,17 +102,19 @@ class LocalEnvironment:
 
     def _start_sandboxes(self, *, unlimited: bool) -> None:
         self._progress("the sandboxes of Salesforce, Stripe and Zendesk")
-        self.organization = Organization()
+        self.organization = Organization(clock=clock.utc)
         authorization = Authorization(self.organization)
         register_interlock(authorization)
         populate(self.organization)
         self.salesforce = salesforce_sandbox(self.organization, authorization)
         per_second = 100_000 if unlimited else STRIPE_REQUESTS_PER_SECOND
-        self.stripe = stripe.create(requests_per_second=per_second)
+        self.stripe = stripe.create(clock=clock.utc, requests_per_second=per_second)
         stripe.seed(self.stripe)
         limits = {"requests_per_minute": ZENDESK_REQUESTS_PER_MINUTE}
         unlimits = {"requests_per_minute": 10**9, "ticket_updates_per_minute": 10**9}
-        self.zendesk = zendesk_sandbox(**ZENDESK_CLIENT, **(unlimits if unlimited else limits))
+        self.zendesk = zendesk_sandbox(
+            **ZENDESK_CLIENT, clock=clock.utc, **(unlimits if unlimited else limits)
+        )
         for sandbox in (self.salesforce, self.stripe, self.zendesk):
             sandbox.serve()
             self._stack.callback(sandbox.close)

@@ -39,14 +39,14 @@ class Clock:
 
     def start(self) -> None:
         """Begin at the real time."""
-        self.offset = 0.0
         self.stopped = False
         self._file = tempfile.NamedTemporaryFile(prefix="local-cloud-clock-")  # noqa: SIM115
         self._share_offset()
 
     def stop(self) -> None:
-        """End every wait: the waiting threads exit."""
+        """End every wait: the waiting threads exit. It is the real time again."""
         self.stopped = True
+        self.offset = 0.0
         self._wake_all()
         if self._file:
             self._file.close()

@@ -97,6 +97,7 @@ class LocalCloud:
         self._schedules: list[Schedule] = []
         self._authoriser = iam.Authoriser()
         self._corrections = Corrections()
+        self._quiet_polls = 0
         self._closed = False
         clock.start()
         logging.getLogger("moto").setLevel(logging.CRITICAL)
@@ -109,7 +110,7 @@ class LocalCloud:
         self._correct_moto()
         self._endpoint = Endpoint(port)
         try:
-            self._deploy(root.resolve(), parameters or {}, stack_name)
+            self._create(root.resolve(), parameters or {}, stack_name)
         except BaseException:
             self.close()
             raise
@@ -181,7 +182,7 @@ class LocalCloud:
         `jump` is false. Errors: TimeoutError.
         """
         end = time.monotonic() + timeout
-        quiet_polls = 0
+        self._quiet_polls = 0
         changes = -1
         while not predicate():
             if time.monotonic() > end:
@@ -189,18 +190,28 @@ class LocalCloud:
                     f"not reached in {timeout} s; {self._functions.in_flight} functions running, "
                     f"clock {clock.offset:.0f} s ahead"
                 )
-            still = self._is_quiet() and clock.changes == changes
-            quiet_polls = quiet_polls + 1 if still else 0
-            changes = clock.changes
-            if jump and self._virtual_time and quiet_polls >= QUIET_POLLS:
+            if jump and self._virtual_time and self.is_still and not self.held:
                 self._jump()
-                quiet_polls = 0
+                self._quiet_polls = 0
+            still = self._is_quiet() and clock.changes == changes
+            self._quiet_polls = self._quiet_polls + 1 if still else 0
+            changes = clock.changes
             time.sleep(POLL_SECONDS)
+
+    @property
+    def is_still(self) -> bool:
+        """Within `run_until`: whether nothing has worked for a moment, but for held functions."""
+        return self._quiet_polls >= QUIET_POLLS
+
+    @property
+    def held(self) -> int:
+        """How many invocations the hook holds. Time does not jump over what they may do."""
+        return self._functions.held
 
     def _is_quiet(self) -> bool:
         return (
             clock.is_quiet()
-            and self._functions.in_flight == 0
+            and self._functions.in_flight == self._functions.held
             and not self._works_outside()
             and not any(source.has_messages() for source in self._event_sources)
         )
@@ -238,10 +249,30 @@ class LocalCloud:
         eventbridge.correct(corrections, self._delivery.deliver, self._rule_switched)
         iam.evaluate_identity_policies(corrections, self._authoriser)
 
-    def _deploy(self, root: Path, parameters: dict[str, str], stack_name: str) -> None:
+    def deploy(self, root: Path) -> None:
+        """Deploy another version of the project: the code of its functions, and its definitions.
+
+        What else a template may change stays as it is. Executions under way keep the definition
+        they began with, invocations under way their code.
+        https://docs.aws.amazon.com/step-functions/latest/apireference/API_UpdateStateMachine.html
+        """
+        loaded = template.load(root.resolve() / "template.yaml", self._parameters)
+        self._functions.deploy(loaded.code)
+        for logical_id, resource in loaded.cloudformation["Resources"].items():
+            if resource["Type"] == "AWS::StepFunctions::StateMachine":
+                properties = cloudformation.resolved(resource, self._stack)["Properties"]
+                self.client("stepfunctions").update_state_machine(
+                    stateMachineArn=self.resources[logical_id],
+                    definition=stepfunctions.definition_of(properties),
+                )
+
+    def _create(self, root: Path, parameters: dict[str, str], stack_name: str) -> None:
+        self._parameters = parameters
         loaded = template.load(root / "template.yaml", parameters)
         self._upload_placeholder_code()
-        stack = cloudformation.create_stack(stack_name, loaded.cloudformation, parameters)
+        self._stack = stack = cloudformation.create_stack(
+            stack_name, loaded.cloudformation, parameters
+        )
         created = {
             logical_id: stack.resource_map[logical_id]
             for logical_id in loaded.cloudformation["Resources"]

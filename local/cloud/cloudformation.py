@@ -241,3 +241,8 @@ def create_stack(name: str, template: dict[str, Any], parameters: dict[str, str]
     return cloudformation_backends[ACCOUNT][REGION].create_stack(
         name=name, template=json.dumps(template), parameters=parameters, tags={}
     )
+
+
+def resolved(resource: dict[str, Any], stack: Any) -> dict[str, Any]:
+    """A resource of a template, with the values that its references have in the stack."""
+    return parsing.clean_json(resource, stack.resource_map)

@@ -33,13 +33,15 @@ LineHandler = Callable[[str, str, str], None]
 class Hook:
     """What a test puts into every function's process.
 
-    `program` is a Python file whose `install(argument)` runs before the function is imported;
-    `cold_start` says whether an invocation (function's logical id, payload) needs a new process.
+    `program` is a module's file, whose `install(argument)` runs before the function is imported;
+    `cold_start` says whether an invocation (function's logical id, payload) needs a new process;
+    `hold` is called with the payload when the program asks to be held, and waits on the clock.
     """
 
     program: Path
     argument: str
     cold_start: Callable[[str, bytes], bool]
+    hold: Callable[[bytes], None]
 
 
 @dataclass
@@ -82,7 +84,7 @@ class Function:
     memory: int
     concurrency: int = DEFAULT_CONCURRENCY
     dead_letter_queue: str | None = None
-    idle: SimpleQueue[Sandbox] = field(default_factory=SimpleQueue, repr=False)
+    idle: SimpleQueue["FunctionSandbox"] = field(default_factory=SimpleQueue, repr=False)
 
     def __post_init__(self) -> None:
         self.slots = threading.BoundedSemaphore(self.concurrency)
@@ -98,15 +100,21 @@ class FunctionHost:
         virtual_time: bool,
         hook: Hook | None = None,
     ) -> None:
-        """`environment_of` gives a function's credentials, region and endpoint."""
+        """`environment_of` gives a function's credentials, region and endpoint.
+
+        `in_flight` counts the invocations that have begun and not ended, `held` those of them that
+        the hook holds.
+        """
         self.invocations: deque[Invocation] = deque(maxlen=REMEMBERED_INVOCATIONS)
         self.in_flight = 0
         self.begun = 0
+        self.held = 0
         self._functions: dict[str, Function] = {}
         self._environment_of = environment_of
         self._on_line = on_line
         self._virtual_time = virtual_time
         self._hook = hook
+        self._version = 1
         self._sandboxes: list[FunctionSandbox] = []
         self._lock = threading.Lock()
         self._closed = False
@@ -175,6 +183,19 @@ class FunctionHost:
         else:
             self._forget(sandbox)
 
+    def deploy(self, code: dict[str, list[str]]) -> None:
+        """New code: logical id of each function to the folders that it is imported from.
+
+        Invocations under way end on the code they began with, every later one gets the new code.
+        https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+        """
+        with self._lock:
+            self._version += 1
+        for function in self.functions:
+            function.path = code[function.logical_id]
+            # All that is idle by now runs old code.
+            self._idle_sandbox(function)
+
     def _starts_cold(self, invocation: Invocation, function: Function) -> bool:
         return bool(self._hook and self._hook.cold_start(function.logical_id, invocation.payload))
 
@@ -184,7 +205,7 @@ class FunctionHost:
                 sandbox = function.idle.get_nowait()
             except Empty:
                 return None
-            if sandbox.alive:
+            if sandbox.alive and sandbox.version == self._version:
                 return sandbox
             self._forget(sandbox)
 
@@ -203,12 +224,25 @@ class FunctionHost:
             }
             return self._fork(function, environment, output)
 
-        sandbox = FunctionSandbox(function, spawn, self._on_line)
+        sandbox = FunctionSandbox(function, self._version, spawn, self._on_line, self._hold)
         with self._lock:
             self._sandboxes.append(sandbox)
         if self._closed:
             sandbox.kill()
         return sandbox
+
+    def _hold(self, invocation: Invocation) -> None:
+        slots = self.find(invocation.function).slots
+        with self._lock:
+            self.held += 1
+        # As long as it waits it takes no other's place: those would seem to work for ever.
+        slots.release()
+        try:
+            self._hook.hold(invocation.payload)
+        finally:
+            slots.acquire()
+            with self._lock:
+                self.held -= 1
 
     def _fork(self, function: Function, environment: dict[str, str], output: int) -> int:
         request = {
@@ -243,16 +277,22 @@ class FunctionHost:
 
 
 class FunctionSandbox(Sandbox):
-    """A sandbox that files each log line under the invocation it belongs to."""
+    """A sandbox that files each log line under the invocation it belongs to.
+
+    `version` is the deployment whose code it runs.
+    """
 
     def __init__(
         self,
         function: Function,
+        version: int,
         spawn: Callable[[str, int], int],
         on_line: LineHandler,
+        on_hold: Callable[[Invocation], None],
     ) -> None:
         self.function = function
         self.invocation: Invocation | None = None
+        self.version = version
 
         def file_line(line: str) -> None:
             invocation = self.invocation
@@ -260,7 +300,7 @@ class FunctionSandbox(Sandbox):
                 invocation.lines.append(line)
             on_line(function.name, invocation.request_id if invocation else "", line)
 
-        super().__init__(spawn, file_line)
+        super().__init__(spawn, file_line, lambda: on_hold(self.invocation))
 
 
 def start_zygote() -> tuple[socket.socket, "subprocess.Popen[bytes]"]:

@@ -28,6 +28,9 @@ HASH_ALGORITHMS = {
 }
 RANGE_LIMIT = 1000
 
+chance: Callable[[], float] = random.random
+"""Where $random() without a seed of its own comes from."""
+
 
 class Undefined(Exception):
     """An expression returned nothing."""
@@ -54,7 +57,7 @@ def hash_of(text: str, algorithm: str = "SHA-256") -> str:
 
 
 def random_number(seed: float | None = None) -> float:
-    return random.Random(seed).random()
+    return chance() if seed is None else random.Random(seed).random()
 
 
 def new_uuid() -> str:

@@ -51,8 +51,9 @@ def failure(error_type: str, message: str) -> Outcome:
 class RuntimeApi(ThreadingHTTPServer):
     """The Lambda Runtime API of one sandbox, on a port of its own.
 
-    `posted` receives (kind, body): kind is "response", "error", "init", or "timeout" where a test
-    ends an invocation as its timeout would, without waiting for it.
+    `posted` receives (kind, body): kind is "response", "error", "init", and from what a test put
+    into the process "timeout", which ends an invocation as its timeout would, without waiting for
+    it, or "hold", which is answered once the invocation is to go on.
     """
 
     daemon_threads = True
@@ -62,6 +63,7 @@ class RuntimeApi(ThreadingHTTPServer):
         self.asked = threading.Event()
         self.events: SimpleQueue[Event | None] = SimpleQueue()
         self.posted: SimpleQueue[tuple[str, bytes]] = SimpleQueue()
+        self.released = threading.Event()
         threading.Thread(target=self._accept, name="runtime-api", daemon=True).start()
 
     def _accept(self) -> None:
@@ -76,8 +78,15 @@ class RuntimeApi(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         """The process was killed in the middle of a request: nothing to say."""
 
+    def hold(self) -> None:
+        """Keep the invocation where it is until `released` is set."""
+        self.released.clear()
+        self.posted.put(("hold", b""))
+        self.released.wait()
+
     def close(self) -> None:
         self.events.put(None)
+        self.released.set()
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
         self.server_close()
@@ -108,14 +117,21 @@ class RuntimeApiHandler(BaseHTTPRequestHandler):
         self.wfile.write(event.payload)
 
     def do_POST(self) -> None:
-        """Invocation response, invocation error or initialisation error."""
+        """Invocation response, invocation error, initialisation error, or a test's own request."""
         kind = "init" if "/init/" in self.path else self.path.rsplit("/", 1)[1]
         body = self._body()
+        if kind == "hold":
+            self.server.hold()
+            self._accept()
+            return
         # Answer first: the runtime then asks for the next event while the caller goes on.
+        self._accept()
+        self.server.posted.put((kind, body))
+
+    def _accept(self) -> None:
         self.send_response(202)
         self.send_header("Content-Length", "0")
         self.end_headers()
-        self.server.posted.put((kind, body))
 
     def _body(self) -> bytes:
         if "chunked" not in self.headers.get("Transfer-Encoding", ""):
@@ -191,10 +207,13 @@ class Sandbox:
         self,
         spawn: Callable[[str, int], int],
         on_line: Callable[[str], None],
+        on_hold: Callable[[], None],
     ) -> None:
         """`spawn` starts the process, given the Runtime API's address and the output's descriptor,
-        and returns its process id; `on_line` gets each line of its log."""
+        and returns its process id; `on_line` gets each line of its log. `on_hold` is called when
+        the invocation wants to be held, and returns when it is to go on."""
         self.alive = True
+        self._on_hold = on_hold
         self._api = RuntimeApi()
         self._log = LogPipe(on_line, self._process_ended)
         try:
@@ -206,13 +225,17 @@ class Sandbox:
             self._log.start()
 
     def invoke(self, event: Event, seconds: float) -> Outcome:
-        """Hand the event to the function and wait up to `seconds` of real time for the outcome."""
+        """Hand the event to the function and wait up to `seconds` of real time for the outcome.
+
+        The time in which the invocation is held does not count.
+        """
         self._api.asked.wait(INITIALISATION_SECONDS)
         self._api.events.put(event)
-        try:
-            kind, body = self._api.posted.get(timeout=seconds)
-        except Empty:
-            kind, body = "timeout", b""
+        kind, body = self._posted(seconds)
+        while kind == "hold":
+            self._on_hold()
+            self._api.released.set()
+            kind, body = self._posted(seconds)
         if kind in ("response", "error"):
             self._log.drain()
         else:
@@ -231,6 +254,12 @@ class Sandbox:
             )
             return failure("Function.ResponseSizeTooLarge", message)
         return Outcome(body, failed=kind != "response")
+
+    def _posted(self, seconds: float) -> tuple[str, bytes]:
+        try:
+            return self._api.posted.get(timeout=seconds)
+        except Empty:
+            return "timeout", b""
 
     def kill(self) -> None:
         """End the process and its Runtime API."""

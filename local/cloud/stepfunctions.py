@@ -38,6 +38,17 @@ def backend() -> Any:
     return parser_models.stepfunctions_parser_backends[ACCOUNT][REGION]
 
 
+def definition_of(properties: dict[str, Any]) -> str:
+    """The definition that a template's properties of a state machine amount to.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-stepfunctions-statemachine.html
+    """
+    definition = properties.get("DefinitionString") or json.dumps(properties["Definition"])
+    for key, value in properties.get("DefinitionSubstitutions", {}).items():
+        definition = definition.replace(f"${{{key}}}", str(value))
+    return definition
+
+
 def create_executing_state_machines(corrections: Corrections) -> None:
     """A template's state machine ignores its name and its DefinitionSubstitutions, and is created
     in the back end that does not execute."""
@@ -46,12 +57,9 @@ def create_executing_state_machines(corrections: Corrections) -> None:
         cls: Any, name: str, resource: dict[str, Any], account: str, region: str, **rest: Any
     ) -> Any:
         properties = resource["Properties"]
-        definition = properties.get("DefinitionString") or json.dumps(properties["Definition"])
-        for key, value in properties.get("DefinitionSubstitutions", {}).items():
-            definition = definition.replace(f"${{{key}}}", str(value))
         return backend().create_state_machine(
             properties.get("StateMachineName", name),
-            definition,
+            definition_of(properties),
             properties["RoleArn"],
             sm_type=properties.get("StateMachineType"),
         )

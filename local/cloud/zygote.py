@@ -2,19 +2,20 @@
 
 A program, started by `FunctionHost`; it reads requests from a socket and ends when the socket is
 closed. A request is JSON with `environment`, `path` (folders to import from), `clock` (the file
-that holds the virtual offset, or null) and `hook` (a program and its argument, or null: it runs in
-the process before the function is imported) and carries one file descriptor for the function's
-output; the answer is the process id. A function's process dies with this one.
+that holds the virtual offset, or null) and `hook` (a module's file and an argument, or null: the
+module's `install` is called with it before the function is imported) and carries one file
+descriptor for the function's output; the answer is the process id. A function's process dies with
+this one.
 """
 
 import contextlib
 import ctypes
 import datetime
 import importlib
+import importlib.util
 import json
 import mmap
 import os
-import runpy
 import signal
 import socket
 import struct
@@ -111,6 +112,15 @@ def follow_clock(path: str) -> None:
     datetime.datetime = VirtualDatetime
 
 
+def load_hook(file: str, argument: str) -> None:
+    """Install what a test puts into the process; it may import what lies beside it."""
+    beside = [os.path.dirname(file)]
+    spec = importlib.util.spec_from_file_location("hook", file, submodule_search_locations=beside)
+    sys.modules["hook"] = hook = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hook)
+    hook.install(argument)
+
+
 def become_function(request: dict, output: int) -> None:
     """Turn this forked process into the sandbox of one function; never returns."""
     die_with_parent()
@@ -127,8 +137,7 @@ def become_function(request: dict, output: int) -> None:
     if request["clock"]:
         follow_clock(request["clock"])
     if request["hook"]:
-        program, argument = request["hook"]
-        runpy.run_path(program)["install"](argument)
+        load_hook(*request["hook"])
     from awslambdaric.__main__ import main
 
     main(sys.argv)

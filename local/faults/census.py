@@ -44,7 +44,7 @@ class Systems:
     def __init__(self, environment: LocalEnvironment) -> None:
         self._environment = environment
         self._transport = httpx.HTTPTransport()
-        self._erp = TrytonRest(_Finance.of(environment.tryton), transport=self._transport)
+        self.erp = TrytonRest(_Finance.of(environment.tryton), transport=self._transport)
         self._support = httpx.Client(base_url=environment.zendesk.url)
 
     def census(self) -> Census:
@@ -71,12 +71,12 @@ class Systems:
                 yield ("salesforce", "write_back", record), Remote(record, live, status)
 
     def _orders(self) -> Iterator[tuple[Key, Remote]]:
-        for row in self._erp.search("sale.sale", [], ["reference", "state"]):
+        for row in self.erp.search("sale.sale", [], ["reference", "state"]):
             remote = Remote(str(row["id"]), row["state"] != "cancelled", row["state"])
             yield ("tryton", "order", row["reference"] or ""), remote
 
     def _customers(self) -> Iterator[tuple[Key, Remote]]:
-        for row in self._erp.search("party.party", [EVERY], ["code", "active"]):
+        for row in self.erp.search("party.party", [EVERY], ["code", "active"]):
             state = "active" if row["active"] else "inactive"
             yield (
                 ("tryton", "customer", row["code"] or ""),
@@ -84,7 +84,7 @@ class Systems:
             )
 
     def _projects(self) -> Iterator[tuple[Key, Remote]]:
-        for row in self._erp.search(
+        for row in self.erp.search(
             "project.work", [["type", "=", "project"]], ["name", "progress"]
         ):
             if row["name"].startswith(PROJECT):

@@ -1,31 +1,40 @@
 """Transactions of a workflow, side by side in one local environment, with faults as planned.
 
-Lambda's and Step Functions' own retries are the local cloud's; time is virtual.
+Lambda's and Step Functions' own retries are the local cloud's; time is virtual. Random waits are
+half as long as they may be, so that no transaction goes another way by chance.
 """
 
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
+from local.cloud import jsonata
+from local.cloud.clock import VirtualEvent
 from local.cloud.functions import Hook
 from local.environment import LocalEnvironment
 from local.faults import injector, state_machines
 from local.faults.census import Systems
+from local.faults.planned import counted, plan_of, the_mark_in
 from local.faults.scenarios import BEGINNINGS, Transaction
 from local.faults.snapshot import Account, follow, take
 
-SECONDS_FOR_A_WAVE = 120
+SECONDS_FOR_A_WAVE = 300
 DECIDED_BY = "the harness"
 ATTEMPTS_TO_DECIDE = 5
+MOST_DECISIONS = 20
+WHICH = ("", "NotVisible", "Delayed")
 
 Plan = dict[str, Any]
-"""See `local.faults.injector`: `faults` by label, or a `draw` of them by a seed."""
+"""See `local.faults.planned`: `faults` by label, or a `draw` of them by a seed."""
 
 
 class Harness:
@@ -36,15 +45,19 @@ class Harness:
         for name in ("plans", "traces"):
             (self._directory / name).mkdir()
         self._cold: set[tuple[str, str]] = set()
-        hook = Hook(Path(injector.__file__), str(self._directory), self._starts_cold)
+        self._held: dict[str, VirtualEvent] = {}
+        self._withheld: dict[str, list[dict[str, Any]]] = {}
+        hook = Hook(Path(injector.__file__), str(self._directory), self._starts_cold, self._hold)
         self.environment = LocalEnvironment(virtual_time=True, progress=progress, hook=hook)
-        self._name_peers()
         self.systems = Systems(self.environment)
         self.cloud = self.environment.cloud
+        self.environment.organization.on_change = self._relay
+        self._describe_world()
         state_machines.watch(self.cloud, self._directory)
+        jsonata.chance = lambda: 0.5
 
-    def _name_peers(self) -> None:
-        """Who listens on which port, and which function has which name."""
+    def _describe_world(self) -> None:
+        """Who listens on which port, which function has which name, and which take batches."""
         environment = self.environment
         servers = {
             "salesforce": environment.salesforce,
@@ -52,9 +65,16 @@ class Harness:
             "stripe": environment.stripe,
             "zendesk": environment.zendesk,
         }
-        names = {server.url.rsplit(":", 1)[1]: name for name, server in servers.items()}
-        names |= {function.name: function.logical_id for function in environment.cloud.functions}
-        (self._directory / "peers.json").write_text(json.dumps(names))
+        peers = {server.url.rsplit(":", 1)[1]: name for name, server in servers.items()}
+        peers |= {function.name: function.logical_id for function in self.cloud.functions}
+        world = {"peers": peers, "fed_by_queues": sorted(self.fed_by_queues)}
+        (self._directory / "world.json").write_text(json.dumps(world))
+
+    @property
+    def fed_by_queues(self) -> set[str]:
+        """The functions, by logical id, that work on batches of messages."""
+        mappings = self.cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+        return {self.cloud.function(each["FunctionArn"]).logical_id for each in mappings}
 
     def new(self, workflow: str, plan: Plan | None = None) -> Transaction:
         """A transaction with a plan, not begun yet."""
@@ -79,7 +99,43 @@ class Harness:
         """The calls that its functions made, in order, with the faults they met."""
         path = self._directory / "traces" / f"{transaction.mark}.jsonl"
         lines = path.read_text().splitlines() if path.exists() else []
-        return [line for line in map(json.loads, lines) if "call" in line]
+        return [line for line in counted(map(json.loads, lines)) if "call" in line]
+
+    def take_from_plan(self, transaction: Transaction, *names: str) -> None:
+        """What these parts of its plan do is over."""
+        plan = plan_of(transaction.mark, self._directory)
+        self.plan(transaction, {name: plan[name] for name in plan if name not in names})
+
+    def send_to_inbox(self, bodies: list[str]) -> None:
+        """Put events into Salesforce's inbox that will be read in one batch.
+
+        They become visible together:
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-delay-queues.html
+        """
+        entries = [
+            {"Id": str(number), "MessageBody": body, "DelaySeconds": 1}
+            for number, body in enumerate(bodies)
+        ]
+        url = self.cloud.resources["SalesforceInbox"]
+        self.cloud.client("sqs").send_message_batch(QueueUrl=url, Entries=entries)
+
+    def sweep(self) -> None:
+        """Let the sweep look for won deals without an order, as its schedule does."""
+        function = self.cloud.function("SweepOpportunitiesFunction").name
+        self.cloud.client("lambda").invoke(FunctionName=function, Payload="{}")
+
+    def changes_of(self, mark: str, act: Callable[[], None]) -> list[dict[str, Any]]:
+        """Change a record in the CRM: its change events, which nobody has been told yet."""
+        self._withheld[mark] = []
+        act()
+        return self._withheld.pop(mark)
+
+    def _relay(self, event: dict[str, Any]) -> None:
+        [record] = event["detail"]["payload"]["ChangeEventHeader"]["recordIds"]
+        if record in self._withheld:
+            self._withheld[record].append(event)
+        else:
+            self.environment.publish(event)
 
     def run(self, transactions: Iterable[Transaction], decide: str | None = None) -> list[Account]:
         """Begin them together and follow them to their ends: what there is then.
@@ -98,32 +154,96 @@ class Harness:
         meanwhile: Callable[[], None] = lambda: None,
         seconds: float = SECONDS_FOR_A_WAVE,
     ) -> list[Account]:
+        """Follow those that have begun to their ends: what there is then. See `wait`."""
+        end = time.monotonic() + seconds
+        self.wait(transactions, meanwhile=meanwhile, seconds=seconds)
+        for _ in range(MOST_DECISIONS):
+            waiting = [
+                (exception, account.transaction)
+                for account in follow(self.cloud, transactions)
+                for exception in account.waiting
+            ]
+            if not (decide and waiting):
+                break
+            for exception, transaction in waiting:
+                self.decide(exception["id"], decide, transaction)
+            self.wait(transactions, meanwhile=meanwhile, seconds=end - time.monotonic())
+        return self.look(transactions)
+
+    def wait(
+        self,
+        transactions: list[Transaction],
+        happen: Callable[[str], None] = lambda mark: None,
+        meanwhile: Callable[[], None] = lambda: None,
+        seconds: float = SECONDS_FOR_A_WAVE,
+    ) -> None:
         """Until each has ended or waits for a team, and every message is handled.
 
-        `meanwhile` is called all the time, and time does not jump as long as it takes. At most
-        `seconds` of real time are waited.
+        `happen` gets the mark of each transaction that is held where its plan says, once nothing
+        else works; it goes on once what this began has come as far as it can. `meanwhile` is called
+        all the time, and time does not jump as long as it takes. At most `seconds` of real time are
+        waited: what is still open then is seen by the invariants.
         """
         end = time.monotonic() + seconds
 
-        def is_settled() -> bool:
+        def is_over() -> bool:
             meanwhile()
-            return self._is_settled(transactions)
+            return self._all_are_held() or self._is_settled(transactions)
 
-        while True:
-            try:
-                self.cloud.run_until(is_settled, max(1.0, end - time.monotonic()))
-            except TimeoutError:
-                break  # what is still open is seen by the invariants
-            accounts = follow(self.cloud, transactions) if decide else []
-            if not any(account.waiting for account in accounts):
-                break
-            for account in accounts:
-                for exception in account.waiting:
-                    self._decide(exception, decide, account.transaction)
+        with suppress(TimeoutError):
+            while True:
+                self.cloud.run_until(is_over, max(1.0, end - time.monotonic()))
+                held = dict(self._held)
+                if not held:
+                    break
+                for mark in held:
+                    happen(mark)
+                self.cloud.run_until(lambda: self.cloud.is_still, end - time.monotonic())
+                for mark in held:
+                    self._held.pop(mark).set()
+        for event in self._held.values():
+            event.set()
+
+    def look(self, transactions: list[Transaction]) -> list[Account]:
+        """All that is known of them now. What was set aside is taken out of its queue."""
         return take(self.cloud, transactions, self.systems.census())
 
+    def forget(self, transactions: list[Transaction]) -> None:
+        """Abort what still runs, watch them no longer, and leave nothing to a sweep."""
+        states = self.cloud.client("stepfunctions")
+        organization = self.environment.organization
+        for account in follow(self.cloud, transactions):
+            mark = account.transaction.mark
+            (self._directory / "plans" / f"{mark}.json").unlink()
+            for run in account.runs:
+                if run["status"] == "RUNNING":
+                    states.stop_execution(executionArn=run["executionArn"])
+            if organization.find("Opportunity", mark):
+                self.changes_of(mark, partial(organization.delete, "Opportunity", mark))
+
+    def decide(self, exception_id: str, action: str, transaction: Transaction) -> None:
+        """Decide as a person does: again, if the answer does not come."""
+        # The mark in the reason: the function's other input does not name the transaction.
+        reason = f"planned for {transaction.mark}"
+        told = {"action": action, "by": DECIDED_BY, "reason": reason}
+        payload = json.dumps({"id": exception_id, "decision": told})
+        function = self.cloud.function("ResolveExceptionFunction").name
+        for _ in range(ATTEMPTS_TO_DECIDE):
+            answer = self.cloud.client("lambda").invoke(FunctionName=function, Payload=payload)
+            if "FunctionError" not in answer:
+                return
+
+    def _hold(self, payload: bytes) -> None:
+        """An invocation is where its plan says: it waits until it is let go on."""
+        mark = the_mark_in(payload.decode(), self._directory)
+        event = self._held[mark] = VirtualEvent()
+        event.wait()
+
+    def _all_are_held(self) -> bool:
+        return bool(self._held) and self.cloud.is_still
+
     def _is_settled(self, transactions: list[Transaction]) -> bool:
-        if not self.cloud.clock.is_quiet() or self._messages():
+        if self._held or not self.cloud.is_still or self._messages():
             return False
         return all(account.has_settled for account in follow(self.cloud, transactions))
 
@@ -131,29 +251,17 @@ class Harness:
         """Messages that a function is still to handle."""
         sqs = self.cloud.client("sqs")
         mappings = self.cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"]
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         total = 0
         for mapping in mappings:
             name = mapping["EventSourceArn"].rsplit(":", 1)[1]
             url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
-            told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-            total += sum(int(told[name]) for name in names)
+            told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+            total += sum(int(told[f"ApproximateNumberOfMessages{which}"]) for which in WHICH)
         return total
-
-    def _decide(self, exception: dict[str, Any], decision: str, transaction: Transaction) -> None:
-        """Decide as a person does: again, if the answer does not come."""
-        # The mark in the reason: the function's other input does not name the transaction.
-        reason = f"planned for {transaction.mark}"
-        told = {"action": decision, "by": DECIDED_BY, "reason": reason}
-        payload = json.dumps({"id": exception["id"], "decision": told})
-        function = self.cloud.function("ResolveExceptionFunction").name
-        for _ in range(ATTEMPTS_TO_DECIDE):
-            answer = self.cloud.client("lambda").invoke(FunctionName=function, Payload=payload)
-            if "FunctionError" not in answer:
-                return
 
     def close(self) -> None:
         """End everything."""
+        jsonata.chance = random.random
         self.systems.close()
         self.environment.close()
         shutil.rmtree(self._directory, ignore_errors=True)

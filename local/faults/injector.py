@@ -1,70 +1,90 @@
 """Makes calls of a function fail as planned, from within the function's own process.
 
 Loaded into each process before its handler (see `local.cloud.zygote`); it needs nothing but the
-standard library, and patches httpx (every call to a vendor) and botocore (every call to AWS).
-
-A plan is a file `plans/<mark>.json`. The mark is a text that every event of one transaction
-contains, such as the id of the deal. A call is told apart by its label, which is the same in every
-transaction that takes the same way:
-
-    CreateOrderFunction 1 | POST tryton /model/sale.sale | 1
-
-that is the function, which of the transaction's invocations of it, the call, and which of the
-invocation's equal calls. What happened is appended to `traces/<mark>.jsonl`, a call a line.
+standard library and `planned`, and patches httpx (every call to a vendor), botocore (every call to
+AWS), the Lambda runtime's client and the clock.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
+import datetime
 import http.client
 import json
 import os
-import random
 import re
 import signal
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
+# Relative, since a function's process sees this folder alone and no package `local`.
+from .planned import Fault, Invocation, Message, plan_of, the_mark_in
+
 AN_ID = re.compile(r"\d+|(?![a-z]+\d(\.\d)?$)(?=.*\d).{6,}")
 """A part of a path that names one record: it has digits, and is no `v66.0` or `oauth2`."""
 
+A_FURTHER_PAGE = re.compile(rb"(^|&)(starting_after|page)=")
+"""How many pages a list has depends on what others wrote: they are one call with the first."""
+
+
+class TokenExpired(Exception):
+    """The vendor takes the token no longer: its client renews it and makes the call again."""
+
+    def __init__(self, response: Any) -> None:
+        super().__init__("401")
+        self.response = response
+
 
 class Injector:
-    """The faults of this process. `directory` holds plans, traces and `peers.json`."""
+    """The faults of this process. `directory` holds plans, traces and `world.json`."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._peers: dict[str, str] = json.loads((directory / "peers.json").read_text())
+        world = json.loads((directory / "world.json").read_text())
+        self._peers: dict[str, str] = world["peers"]
         self._function = self._peers.get(os.environ["AWS_LAMBDA_FUNCTION_NAME"], "?")
+        self._takes_batches = self._function in world["fed_by_queues"]
         self._invocation: Invocation | None = None
         self._lock = threading.Lock()
+        self.skew = 0.0
 
     def begin(self, request_id: str, body: str) -> None:
         """An event was handed to the function."""
+        self._invocation = None
         mark = the_mark_in(body, self._directory)
-        self._invocation = mark and Invocation(self._directory, mark, self._function, request_id)
+        if mark is None:
+            return
+        if not (self._takes_batches and "draw" in plan_of(mark, self._directory)):
+            self._invocation = Invocation(self._directory, mark, self._function, request_id)
+            self.skew = self._invocation.skew
 
-    def cross(self, call: str, send: Callable[[], Any], faults: dict[str, Callable]) -> Any:
-        """Let one call happen, or fail as planned."""
+    def cross(
+        self, call: str, send: Callable[[], Any], faults: dict[str, Callable], content: str = ""
+    ) -> Any:
+        """Let one call happen, or fail as planned. `content` is what is sent."""
         with self._lock:
-            invocation = self._invocation
-            fault = invocation.fault_of(call) if invocation else None
-        if fault is None:
-            return send()
-        if fault["kind"] == "crash_before":
-            die()
-        if fault["kind"] == "crash_after":
-            send()
-            die()
-        if fault["kind"] == "timeout":
-            time_out(invocation.request_id)
-        return faults[fault["kind"]](send, fault)
+            invocation = self._invocation or self._of_message(content)
+            if invocation is None:
+                return send()
+            if invocation.is_held(call):
+                ask_the_sandbox("hold", invocation.request_id)
+            fault = invocation.fault_of(call)
+        try:
+            return _meet(fault, send, faults, invocation.request_id)
+        except TokenExpired as expired:
+            invocation.take_back(call)
+            return expired.response
+
+    def _of_message(self, content: str) -> Invocation | None:
+        """A function that takes batches works on one message after the other: each call is about
+        the message whose mark it sends."""
+        mark = the_mark_in(content, self._directory) if self._takes_batches and content else None
+        if mark is None or "draw" not in plan_of(mark, self._directory):
+            return None
+        return Message(self._directory, mark, self._function)
 
     # -- vendors
 
@@ -77,23 +97,31 @@ class Injector:
         def read(transport: Any, request: Any) -> Any:
             response = sent(transport, request)
             response.read()
+            if response.status_code == httpx.codes.UNAUTHORIZED:
+                raise TokenExpired(response)
             return response
 
-        def lose(send: Callable[[], Any], fault: dict[str, Any]) -> NoReturn:
+        def lose(send: Callable[[], Any], fault: Fault) -> NoReturn:
             send()
             raise httpx.ReadError("the answer was lost, as planned")
 
-        def refuse(send: Callable[[], Any], fault: dict[str, Any]) -> Any:
+        def refuse(send: Callable[[], Any], fault: Fault) -> Any:
             headers = {k: str(v) for k, v in fault.get("headers", {}).items()}
-            return httpx.Response(fault["status"], headers=headers, json={})
+            return httpx.Response(fault["status"], headers=headers, json=fault.get("json", {}))
 
-        def refuse_after(send: Callable[[], Any], fault: dict[str, Any]) -> Any:
+        def refuse_after(send: Callable[[], Any], fault: Fault) -> Any:
             send()
             return httpx.Response(fault["status"], json={})
 
-        faults = {"lose": lose, "refuse": refuse, "refuse_after": refuse_after}
+        def stale(send: Callable[[], Any], fault: Fault) -> Any:
+            answer = send()
+            return httpx.Response(answer.status_code, json=_as_it_was(answer.json(), fault["was"]))
+
+        faults = {"lose": lose, "refuse": refuse, "refuse_after": refuse_after, "stale": stale}
 
         def handle_request(transport: Any, request: Any) -> Any:
+            if A_FURTHER_PAGE.search(request.url.query):
+                return sent(transport, request)
             call = f"{request.method} {self._peer(request.url)} {_path(request.url.path)}"
             return self.cross(call, lambda: read(transport, request), faults)
 
@@ -106,17 +134,29 @@ class Injector:
 
     def watch_aws(self) -> None:
         """Every request that botocore sends."""
+        from botocore.awsrequest import AWSResponse
         from botocore.exceptions import ReadTimeoutError
         from botocore.httpsession import URLLib3Session
 
         sent = URLLib3Session.send
 
         def send(session: Any, request: Any) -> Any:
-            def lose(send: Callable[[], Any], fault: dict[str, Any]) -> NoReturn:
+            def lose(send: Callable[[], Any], fault: Fault) -> NoReturn:
                 send()
                 raise ReadTimeoutError(endpoint_url=request.url)
 
-            return self.cross(_aws_call(request), lambda: sent(session, request), {"lose": lose})
+            def refuse(send: Callable[[], Any], fault: Fault) -> Any:
+                answer = AWSResponse(request.url, fault["status"], {}, None)
+                answer._content = json.dumps(fault["json"]).encode()
+                return answer
+
+            content = request.body or b""
+            return self.cross(
+                _aws_call(request),
+                lambda: sent(session, request),
+                {"lose": lose, "refuse": refuse},
+                content.decode() if isinstance(content, bytes) else "",
+            )
 
         URLLib3Session.send = send
 
@@ -129,6 +169,7 @@ class Injector:
         wait = LambdaRuntimeClient.wait_next_invocation
 
         def wait_next_invocation(client: Any) -> Any:
+            self.skew = 0.0
             request = wait(client)
             body = request.event_body
             text = body.decode() if isinstance(body, bytes) else body
@@ -137,71 +178,45 @@ class Injector:
 
         LambdaRuntimeClient.wait_next_invocation = wait_next_invocation
 
+    # -- the clock
 
-def the_mark_in(text: str, directory: Path) -> str | None:
-    """The transaction that a text is about; a batch of several belongs to none, and has no plan."""
-    marks = [file.stem for file in (directory / "plans").glob("*.json") if file.stem in text]
-    return marks[0] if len(marks) == 1 else None
+    def watch_clock(self) -> None:
+        """What `time.time` and `datetime.now` tell."""
+        right_time = time.time
+        right_datetime = datetime.datetime
+
+        class SameAsDatetime(type(right_datetime)):
+            def __instancecheck__(cls, instance: object) -> bool:
+                return isinstance(instance, right_datetime)
+
+        class SkewedDatetime(right_datetime, metaclass=SameAsDatetime):
+            @classmethod
+            def now(cls, tz: datetime.tzinfo | None = None) -> datetime.datetime:
+                return right_datetime.now(tz) + datetime.timedelta(seconds=self.skew)
+
+            @classmethod
+            def utcnow(cls) -> datetime.datetime:
+                return right_datetime.utcnow() + datetime.timedelta(seconds=self.skew)
+
+        time.time = lambda: right_time() + self.skew
+        time.time_ns = lambda: int(time.time() * 1_000_000_000)
+        datetime.datetime = SkewedDatetime
 
 
-class Invocation:
-    """One invocation of a function for one transaction."""
-
-    def __init__(self, directory: Path, mark: str, function: str, request_id: str) -> None:
-        self.request_id = request_id
-        self._trace = directory / "traces" / f"{mark}.jsonl"
-        self._plan = json.loads((directory / "plans" / f"{mark}.json").read_text())
-        self._mark = mark
-        self._calls: Counter[str] = Counter()
-        with self._locked() as file:
-            earlier = [json.loads(line) for line in file]
-            number = sum(line.get("invoked") == function for line in earlier) + 1
-            self._name = f"{function} {number}"
-            self._write(file, {"invoked": function})
-
-    def fault_of(self, call: str) -> dict[str, Any] | None:
-        """What shall happen to this call; None to let it be. Written to the trace either way."""
-        self._calls[call] += 1
-        label = f"{self._name} | {call} | {self._calls[call]}"
-        with self._locked() as file:
-            fault = self._denied(call) or self._planned(label) or self._drawn(label, file)
-            self._write(file, {"call": label} | ({"fault": fault} if fault else {}))
-        return fault
-
-    def _denied(self, call: str) -> dict[str, Any] | None:
-        """A function whose every call to a vendor is refused for good."""
-        denied = self._name.split()[0] == self._plan.get("deny") and not call.startswith("AWS")
-        return {"kind": "refuse", "status": 400} if denied else None
-
-    def _planned(self, label: str) -> dict[str, Any] | None:
-        return self._plan.get("faults", {}).get(label)
-
-    def _drawn(self, label: str, file: Any) -> dict[str, Any] | None:
-        """A fault at random, the same whenever the seed and the label are the same."""
-        draw = self._plan.get("draw")
-        if not draw:
-            return None
-        random_ = random.Random(f"{draw['seed']} {label}")
-        if random_.random() >= draw["share"]:
-            return None
-        file.seek(0)
-        if sum('"fault"' in line for line in file) >= draw["most"]:
-            return None
-        kinds = draw["aws"] if "AWS" in label else draw["vendor"]
-        return random_.choice(kinds)
-
-    @contextlib.contextmanager
-    def _locked(self) -> Any:
-        """The trace, for this process alone."""
-        with self._trace.open("a+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            file.seek(0)
-            yield file
-
-    @staticmethod
-    def _write(file: Any, line: dict[str, Any]) -> None:
-        file.write(json.dumps(line) + "\n")
-        file.flush()
+def _meet(
+    fault: Fault | None, send: Callable[[], Any], faults: dict[str, Callable], request_id: str
+) -> Any:
+    """What becomes of a call with this fault."""
+    if fault is None:
+        return send()
+    kind = fault["kind"]
+    if kind in ("crash_after", "timeout_after"):
+        send()
+    if kind in ("crash_before", "crash_after"):
+        die()
+    if kind in ("timeout", "timeout_after"):
+        time_out(request_id)
+    return faults[kind](send, fault)
 
 
 def die() -> NoReturn:
@@ -212,11 +227,26 @@ def die() -> NoReturn:
 
 def time_out(request_id: str) -> NoReturn:
     """Tell the sandbox that this invocation's time is over, instead of letting it pass."""
-    api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
-    api.request("POST", f"/2018-06-01/runtime/invocation/{request_id}/timeout", body=b"{}")
-    api.getresponse()
+    ask_the_sandbox("timeout", request_id)
     while True:
         time.sleep(60)
+
+
+def ask_the_sandbox(what: str, request_id: str) -> None:
+    """A request to the Runtime API that a real one does not know; see `local.cloud.sandbox`."""
+    api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+    api.request("POST", f"/2018-06-01/runtime/invocation/{request_id}/{what}", body=b"{}")
+    api.getresponse().read()
+    api.close()
+
+
+def _as_it_was(value: Any, was: dict[str, Any]) -> Any:
+    """An answer in which these fields have other values."""
+    if isinstance(value, list):
+        return [_as_it_was(each, was) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: was.get(name, _as_it_was(each, was)) for name, each in value.items()}
 
 
 def _path(path: str) -> str:
@@ -233,6 +263,7 @@ def _aws_call(request: Any) -> str:
 def install(directory: str) -> None:
     """Watch this process from now on."""
     injector = Injector(Path(directory))
+    injector.watch_clock()
     injector.watch_vendors()
     injector.watch_aws()
     injector.watch_invocations()

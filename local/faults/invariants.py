@@ -6,27 +6,39 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from local.faults.census import Remote
+from local.faults.census import Key, Remote
 from local.faults.snapshot import Account
 
 ENDED = "SUCCEEDED"
 RUNNING = "RUNNING"
 DONE = "DONE"
+LEFT = "LEFT"
+
+
+Kind = tuple[str, str]
+"""System and entity."""
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """What a transaction without any fault left behind: how it ended, what was live in which
-    system, and what its timeline told."""
+    """What a transaction should leave behind.
 
-    ending: str
-    live: Counter[tuple[str, str]]
+    `endings` are those that each of its runs may have, `live` how many records of which kind are
+    there, `events` what the timeline tells at least. Records in `gone` were taken away by people,
+    and of the kinds in `open` there may be any number.
+    """
+
+    endings: frozenset[str]
+    live: Counter[Kind]
     events: frozenset[str]
+    gone: frozenset[Key] = frozenset()
+    open: frozenset[Kind] = frozenset()
 
     @classmethod
     def of(cls, account: Account) -> Expectation:
         """From a transaction that went well."""
-        return cls(account.ending, _live(account), frozenset(e["type"] for e in account.events))
+        events = frozenset(event["type"] for event in account.events)
+        return cls(frozenset(account.endings), _live(account), events)
 
 
 def violations(account: Account, expected: Expectation) -> list[str]:
@@ -34,13 +46,14 @@ def violations(account: Account, expected: Expectation) -> list[str]:
     return [
         *_twice(account),
         *_unowned(account),
-        *_disagreeing(account),
+        *_disagreeing(account, expected.gone),
         *_lost(account, expected),
         *_untold(account, expected),
+        *(f"set aside: {reason}" for reason in account.set_aside),
     ]
 
 
-def _live(account: Account) -> Counter[tuple[str, str]]:
+def _live(account: Account) -> Counter[Kind]:
     return Counter(
         key[:2] for key, remotes in account.remote.items() for each in remotes if each.live
     )
@@ -70,28 +83,33 @@ def _unowned(account: Account) -> Iterator[str]:
             yield f"stuck: exception {row['id']} has no owner"
 
 
-def _disagreeing(account: Account) -> Iterator[str]:
+def _disagreeing(account: Account, gone: frozenset[Key]) -> Iterator[str]:
     """The ledger, the cross-references and the systems tell the same."""
     done = {}
+    left = set()
     for row in account.effects:
         key = (row["connection"], row["entity"], row["record"])
         if row["state"] == DONE:
             done[key] = row["remote_id"]
+        elif row["state"] == LEFT:
+            left.add(key)
         elif row["state"] != "UNDONE" and not account.waiting:
             yield f"open: effect {row['effect']} is {row['state']}, and nobody works on it"
     for key, remotes in account.remote.items():
-        tracked = key in done or key[1] != "organization"
+        tracked = key not in left and (key in done or key[1] != "organization")
         for remote in remotes:
             if remote.live and tracked and done.get(key) != remote.id and not account.waiting:
                 yield f"unknown: {_name(key)} {remote.id} is there, the ledger says {done.get(key)}"
     for key, remote_id in done.items():
+        if key in gone:
+            continue
         if remote_id not in [remote.id for remote in account.remote.get(key, []) if remote.live]:
             yield f"missing: the ledger says that {_name(key)} is {remote_id}; it is not there"
     linked = {
         (row["system"], *row["canonical_id"].split("#", 1)): row["remote_id"]
         for row in account.references
     }
-    for key in linked.keys() | done.keys():
+    for key in (linked.keys() | done.keys()) - left:
         if linked.get(key) != done.get(key):
             yield (f"cross-reference: {_name(key)} is {linked.get(key)}, done was {done.get(key)}")
 
@@ -100,12 +118,16 @@ def _lost(account: Account, expected: Expectation) -> Iterator[str]:
     """What ended well left behind what it should."""
     if account.waiting or not account.runs:
         return
-    if account.ending != expected.ending:
-        yield f"lost: ended as {account.ending!r} instead of {expected.ending!r}"
-    for what, number in (expected.live - _live(account)).items():
-        yield f"lost: {number} {' '.join(what)} of {expected.live[what]} missing"
-    for what, number in (_live(account) - expected.live).items():
-        yield f"left behind: {number} {' '.join(what)} too many"
+    for ending in set(account.endings) - expected.endings:
+        yield f"lost: ended as {ending!r} instead of {' or '.join(sorted(expected.endings))!r}"
+    live = _live(account)
+    gone = Counter(key[:2] for key in expected.gone)
+    for what, number in (expected.live - live - gone).items():
+        if what not in expected.open:
+            yield f"lost: {number} {' '.join(what)} of {expected.live[what]} missing"
+    for what, number in (live - expected.live).items():
+        if what not in expected.open:
+            yield f"left behind: {number} {' '.join(what)} too many"
 
 
 def _untold(account: Account, expected: Expectation) -> Iterator[str]:

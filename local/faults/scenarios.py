@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from local.environment import LocalEnvironment
-from local.sandboxes.salesforce_seed import USD_DEAL, close_won, create_deal
+from local.sandboxes.salesforce_seed import USD_DEAL, DealSample, close_won, create_deal
 
 _numbers = itertools.count(1)
 
@@ -29,17 +29,29 @@ class Transaction:
         return record.split("/")[0] in self.records
 
 
-def lead_to_order(environment: LocalEnvironment) -> Transaction:
-    """A deal of its own, with a parent account, recurring and services lines; then it is won."""
+def lead_to_order(environment: LocalEnvironment, sample: DealSample = USD_DEAL) -> Transaction:
+    """A deal of its own, then it is won.
+
+    The first sample has a parent account, recurring and services lines.
+    """
     organization = environment.organization
     # It was entered long ago: the events of that are not part of the transaction.
     publish, organization.on_change = organization.on_change, None
     with organization.transaction():
-        deal = create_deal(organization, USD_DEAL, suffix=f"No{next(_numbers)}")
+        deal = create_deal(organization, sample, suffix=f"No{next(_numbers)}")
     organization.on_change = publish
+    return lead_to_order_of(environment, deal)
+
+
+def lead_to_order_of(environment: LocalEnvironment, deal: str) -> Transaction:
+    """A deal that is there already, then it is won."""
+    organization = environment.organization
+    ids = [deal]
     account = organization.get("Opportunity", deal)["AccountId"]
-    parent = organization.get("Account", account)["ParentId"]
-    records = tuple(f"salesforce:{each}" for each in (deal, account, parent))
+    while account:
+        ids.append(account)
+        account = organization.get("Account", account)["ParentId"]
+    records = tuple(f"salesforce:{each}" for each in ids)
     return Transaction(deal, records, lambda: close_won(organization, deal))
 
 

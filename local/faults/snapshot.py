@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +23,8 @@ class Account:
 
     `runs` are its executions as Step Functions describes them, `waiting` its open exceptions;
     `effects`, `references` and `events` are its rows of the ledger, the cross-reference store and
-    the timeline; `remote` is what the systems hold under its records.
+    the timeline; `remote` is what the systems hold under its records; `set_aside` says why each of
+    its messages in a dead-letter queue is there.
     """
 
     transaction: Transaction
@@ -33,18 +34,23 @@ class Account:
     references: list[Row] = field(default_factory=list)
     events: list[Row] = field(default_factory=list)
     remote: Census = field(default_factory=dict)
+    set_aside: list[str] = field(default_factory=list)
 
     @property
     def has_settled(self) -> bool:
-        """Whether it began, and all that still runs waits for a team."""
+        """Whether all that still runs waits for a team."""
         running = sum(run["status"] == "RUNNING" for run in self.runs)
-        return bool(self.runs) and running <= len(self.waiting)
+        return running <= len(self.waiting)
+
+    @property
+    def endings(self) -> list[str]:
+        """How each of its runs ended, in a word or two."""
+        return sorted(_ending(run) for run in self.runs)
 
     @property
     def ending(self) -> str:
-        """How it ended, in a word or two; several runs have several endings."""
-        endings = [_ending(run) for run in self.runs]
-        return ", ".join(sorted(endings)) or "never began"
+        """How it ended; several runs have several endings."""
+        return ", ".join(self.endings) or "never began"
 
 
 def _ending(run: Row) -> str:
@@ -99,7 +105,32 @@ def take(cloud: LocalCloud, transactions: Iterable[Transaction], census: Census)
         for account in accounts:
             if account.transaction.mark in row["correlation_id"]:
                 account.events.append(json.loads(row["event"]))
+    for message in _dead_letters(cloud):
+        for account in accounts:
+            if account.transaction.mark in message["Body"]:
+                account.set_aside.append(_reason(message))
     return accounts
+
+
+def _dead_letters(cloud: LocalCloud) -> Iterator[Row]:
+    """The messages of every dead-letter queue; they are taken out of it."""
+    sqs = cloud.client("sqs")
+    urls = sqs.list_queues()["QueueUrls"]
+    told = [sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"]) for url in urls]
+    policies = [json.loads(each["Attributes"].get("RedrivePolicy", "{}")) for each in told]
+    names = {policy["deadLetterTargetArn"].split(":")[-1] for policy in policies if policy}
+    for url in (url for url in urls if url.rsplit("/", 1)[1] in names):
+        while messages := sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+        ).get("Messages"):
+            for message in messages:
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            yield from messages
+
+
+def _reason(message: Row) -> str:
+    attributes = message.get("MessageAttributes", {})
+    return attributes.get("ERROR_MESSAGE", {}).get("StringValue", "received too often")
 
 
 def _rows(cloud: LocalCloud, table: str, index: str = "", **equal: str) -> Iterable[Row]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from local.cloud import LocalCloud
-from local.faults.injector import Invocation, the_mark_in
+from local.faults.planned import Invocation, the_mark_in
 
 CALL = "AWS AWSEvents.PutEvents"
 FAILED = {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalFailure"}]}

@@ -36,7 +36,7 @@ def recorded(sweep: Sweep) -> tuple[Expectation, list[Point]]:
 def test_records_every_boundary(recorded: tuple[Expectation, list[Point]]) -> None:
     """Each call of each function, and those of the state machine; a vendor's in three ways."""
     expected, points = recorded
-    assert expected.ending == "accepted"
+    assert expected.endings == {"accepted"}
     assert set(POINTS) <= set(points)
     assert len(points) == len(set(points))
     assert not any(" 0" in label for label in map(str, points))
