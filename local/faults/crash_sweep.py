@@ -16,7 +16,7 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -45,11 +45,6 @@ class Point:
 
     def __str__(self) -> str:
         return f"{self.label} | {self.kind}"
-
-    @classmethod
-    def of(cls, text: str) -> Point:
-        label, _, kind = text.rpartition(" | ")
-        return cls(label, kind)
 
     @property
     def function(self) -> str:
@@ -92,7 +87,7 @@ class Violation:
 class Sweep:
     """One sweep in one harness."""
 
-    def __init__(self, harness: Harness, say=print) -> None:
+    def __init__(self, harness: Harness, say: Callable[[str], None]) -> None:
         self._harness = harness
         self._say = say
         self.violations: list[Violation] = []
@@ -130,7 +125,7 @@ class Sweep:
                 if not unreached:
                     break
             for point in unreached:
-                self.violations.append(Violation(way, point, "not reached: the run crossed others"))
+                self._break(Violation(way, point, "not reached: the run crossed others"))
             visited += len(wave)
             self._say(f"  {way}: {visited} of {len(points)} boundaries")
 
@@ -151,10 +146,13 @@ class Sweep:
                 unreached.append(point)
                 continue
             self.endings[account.ending] += 1
-            self.violations += [
-                Violation(way, point, what) for what in violations(account, expected)
-            ]
+            for what in violations(account, expected):
+                self._break(Violation(way, point, what))
         return unreached
+
+    def _break(self, violation: Violation) -> None:
+        self.violations.append(violation)
+        self._say(f"  VIOLATION {violation.point}: {violation.what}")
 
     def _was_reached(self, account: Account, point: Point) -> bool:
         return any(
