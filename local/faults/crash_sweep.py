@@ -25,7 +25,6 @@ import click
 from local.faults.harness import Harness, Plan
 from local.faults.invariants import Expectation, violations
 from local.faults.scenarios import BEGINNINGS, Transaction
-from local.faults.snapshot import Account
 from local.workflows import workflows
 
 WAVE = 24
@@ -51,8 +50,13 @@ class Point:
         return self.label.split()[0]
 
     @property
-    def plan(self) -> Plan:
-        return {"faults": {self.label: {"kind": self.kind}}}
+    def invocation(self) -> int:
+        return int(self.label.split()[1])
+
+    def in_invocations(self, most: int) -> set[str]:
+        """The label, with the number of each of the function's invocations."""
+        rest = self.label.split(" ", 2)[2]
+        return {f"{self.function} {number} {rest}" for number in range(1, most + 1)}
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,7 @@ class Sweep:
         self.violations: list[Violation] = []
         self.endings: Counter[str] = Counter()
         self.points = 0
+        self._invocations: Counter[str] = Counter()
 
     def record(self, way: Way, known: set[str]) -> tuple[Expectation, list[Point]]:
         """What a run without a crash leaves behind, and every boundary that it crosses and that is
@@ -106,9 +111,13 @@ class Sweep:
         labels = [line["call"] for line in self._harness.trace(transaction)]
         new = [label for label in dict.fromkeys(labels) if label not in known]
         known.update(new)
-        return expected, [
+        points = [
             Point(label, kind) for label in new for kind in (AWS if "| AWS" in label else VENDOR)
         ]
+        for point in points:
+            most = max(point.invocation, self._invocations[point.function])
+            self._invocations[point.function] = most
+        return expected, points
 
     def visit(self, way: Way, points: list[Point], expected: Expectation) -> None:
         """Crash one transaction at each point, many side by side."""
@@ -120,8 +129,9 @@ class Sweep:
         visited = 0
         for wave in waves:
             unreached = wave
-            for _ in range(ATTEMPTS_TO_REACH):
-                unreached = self._crash(way, unreached, expected)
+            for attempt in range(ATTEMPTS_TO_REACH):
+                # Which item of a Map is invoked first is chance: any of them will do then.
+                unreached = self._crash(way, unreached, expected, anywhere=attempt > 0)
                 if not unreached:
                     break
             for point in unreached:
@@ -129,20 +139,26 @@ class Sweep:
             visited += len(wave)
             self._say(f"  {way}: {visited} of {len(points)} boundaries")
 
-    def _crash(self, way: Way, points: list[Point], expected: Expectation) -> list[Point]:
+    def _crash(
+        self, way: Way, points: list[Point], expected: Expectation, *, anywhere: bool
+    ) -> list[Point]:
         """One transaction for each point; those that did not come to their point."""
-        begun: dict[str, Point] = {}
+        begun: dict[str, tuple[Point, set[str]]] = {}
         transactions: list[Transaction] = []
         for point in points:
-            transaction = self._harness.new(way.workflow, way.plan | point.plan)
+            most = self._invocations[point.function]
+            labels = point.in_invocations(most) if anywhere else {point.label}
+            faults = {label: {"kind": point.kind} for label in labels}
+            transaction = self._harness.new(way.workflow, way.plan | {"faults": faults})
             if any(call in point.label for call in ONCE_PER_PROCESS):
                 self._harness.start_cold(transaction, point.function)
-            begun[transaction.mark] = point
+            begun[transaction.mark] = (point, labels)
             transactions.append(transaction)
         unreached = []
         for account in self._harness.run(transactions, way.decide):
-            point = begun[account.transaction.mark]
-            if not self._was_reached(account, point):
+            point, labels = begun[account.transaction.mark]
+            crossed = {line["call"] for line in self._harness.trace(account.transaction)}
+            if not crossed & labels:
                 unreached.append(point)
                 continue
             self.endings[account.ending] += 1
@@ -153,12 +169,6 @@ class Sweep:
     def _break(self, violation: Violation) -> None:
         self.violations.append(violation)
         self._say(f"  VIOLATION {violation.point}: {violation.what}")
-
-    def _was_reached(self, account: Account, point: Point) -> bool:
-        return any(
-            line["call"] == point.label and "fault" in line
-            for line in self._harness.trace(account.transaction)
-        )
 
     def _is_fed_by_a_queue(self, function: str) -> bool:
         mappings = self._harness.cloud.client("lambda").list_event_source_mappings()
