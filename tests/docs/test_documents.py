@@ -72,7 +72,8 @@ def test_make_explains_each_target() -> None:
 @EVERY_DOCUMENT
 def test_each_make_command_is_a_target(document: Document) -> None:
     for words in [*document.commands("make"), *document.mentions("make")]:
-        assert set(words) <= targets(), f"make {' '.join(words)}"
+        wanted = {word for word in words if "=" not in word}  # the rest sets variables
+        assert wanted <= targets(), f"make {' '.join(words)}"
 
 
 @EVERY_DOCUMENT
