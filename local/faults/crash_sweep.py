@@ -123,7 +123,8 @@ class Sweep:
         """Crash one transaction at each point, many side by side."""
         self.points += len(points)
         # In a queue's batch several transactions would crash together: one at a time.
-        alone = [point for point in points if self._is_fed_by_a_queue(point.function)]
+        fed_by_queues = self._harness.fed_by_queues
+        alone = [point for point in points if point.function in fed_by_queues]
         others = [point for point in points if point not in alone]
         waves = [[point] for point in alone] + list(_batches(others, WAVE))
         visited = 0
@@ -157,8 +158,8 @@ class Sweep:
         unreached = []
         for account in self._harness.run(transactions, way.decide):
             point, labels = begun[account.transaction.mark]
-            crossed = {line["call"] for line in self._harness.trace(account.transaction)}
-            if not crossed & labels:
+            trace = self._harness.trace(account.transaction)
+            if not any(line["call"] in labels and "fault" in line for line in trace):
                 unreached.append(point)
                 continue
             self.endings[account.ending] += 1
@@ -169,14 +170,6 @@ class Sweep:
     def _break(self, violation: Violation) -> None:
         self.violations.append(violation)
         self._say(f"  VIOLATION {violation.point}: {violation.what}")
-
-    def _is_fed_by_a_queue(self, function: str) -> bool:
-        mappings = self._harness.cloud.client("lambda").list_event_source_mappings()
-        names = {mapping["FunctionArn"] for mapping in mappings["EventSourceMappings"]}
-        try:
-            return self._harness.cloud.function(function).arn in names
-        except KeyError:
-            return False
 
 
 def _batches(points: list[Point], size: int) -> Iterator[list[Point]]:
