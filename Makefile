@@ -14,7 +14,7 @@ demo: .venv/local ## run lead to order from the real template into a real ERP
 	$(BIN)/interlock demo
 
 test: .venv/test ## the tests: minutes
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --numprocesses 2
 
 test-slow: .venv/test ## the slower tests: sam build
 	$(BIN)/python -m pytest -m slow

@@ -28,6 +28,7 @@ from tests.contracts.billing.samples import (
     line,
     subscription,
 )
+from tests.contracts.unreachable import unreachable
 
 CUSTOMERS = "/v1/customers$"
 SCHEDULES = "/v1/subscription_schedules$"
@@ -440,9 +441,7 @@ class TestFaults:
         assert rejected.value.request_id
 
     def test_vendor_that_is_not_there(self, billing: BillingPort, sandbox: Sandbox) -> None:
-        sandbox.close()
-
-        with pytest.raises(VendorUnavailable):
+        with unreachable(sandbox), pytest.raises(VendorUnavailable):
             billing.create_customer(ACCOUNT, idempotency_key="key-1")
 
     def test_too_many_requests_change_nothing(

@@ -34,6 +34,7 @@ from local.sandboxes.salesforce_seed import (
     register_interlock,
 )
 from local.sandboxes.salesforce_store import Organization
+from tests.contracts.unreachable import unreachable
 
 DEAL = f"salesforce:{USD_DEAL.record_id}"
 ACCOUNT = USD_DEAL.accounts[0].record_id
@@ -494,9 +495,7 @@ class TestFaults:
 
     @EVERY
     def test_no_connection_at_all(self, crm: CrmPort, sandbox, operation: str) -> None:
-        sandbox.close()
-
-        with pytest.raises(VendorUnavailable):
+        with unreachable(sandbox), pytest.raises(VendorUnavailable):
             operations(crm)[operation]()
 
     def test_a_locked_row_is_written_next_time(self, crm: CrmPort, organization) -> None:

@@ -20,6 +20,7 @@ from interlock.errors import (
 )
 
 from local.sandboxes.sandbox import FaultKind, Sandbox
+from tests.contracts.unreachable import unreachable
 
 TASK = Task(
     id="order-1:kick-off",
@@ -310,9 +311,7 @@ class TestFaults:
         assert [comment["body"] for comment in comments] == [TASK.body, "Cancelled."]
 
     def test_unreachable(self, support: SupportPort, sandbox: Sandbox) -> None:
-        sandbox.close()
-
-        with pytest.raises(VendorUnavailable):
+        with unreachable(sandbox), pytest.raises(VendorUnavailable):
             support.create_task(TASK, idempotency_key="key-1")
 
 

@@ -130,6 +130,14 @@ def session() -> boto3.Session:
     return boto3.Session("test", "test", region_name=REGION)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_terminal() -> Iterator[None]:
+    """The width of the terminal in which the tests are started is none of theirs."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.delenv("COLUMNS", raising=False)
+        yield
+
+
 @pytest.fixture
 def cli(
     local_environment: LocalEnvironment,
