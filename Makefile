@@ -16,7 +16,7 @@ demo: .venv/local ## run lead to order from the real template into a real ERP
 test: .venv/test ## the tests: minutes
 	$(BIN)/python -m pytest -m "not slow" --numprocesses 2
 
-test-slow: .venv/test ## the slower tests: sam build
+test-slow: .venv/test ## the slower tests: sam build, long searches
 	$(BIN)/python -m pytest -m slow
 
 crash-sweep: .venv/local ## crash a workflow at every boundary; SWEEP="--help" says more

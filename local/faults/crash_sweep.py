@@ -205,8 +205,9 @@ def main(workflow: str | None, point: str | None, seed: int) -> None:
     for violation in sweep.violations:
         click.echo(f"VIOLATION {violation.way}, seed {seed}: {violation.what}")
         click.echo(f"  {replay(violation, seed)}")
-    click.echo(f"{len(sweep.violations)} violations")
-    sys.exit(bool(sweep.violations))
+    broken = {(violation.way, violation.point) for violation in sweep.violations}
+    click.echo(f"boundaries: {sweep.points - len(broken)} passed, {len(broken)} failed")
+    sys.exit(bool(broken))
 
 
 def replay(violation: Violation, seed: int) -> str:

@@ -371,7 +371,13 @@ class LeavesCrossReference(Ledger):
 
 @pytest.mark.parametrize(
     "broken",
-    [NeverLooks, Unfenced, Unleased, ClaimsLinks, LeavesCrossReference],
+    [
+        NeverLooks,
+        pytest.param(Unfenced, marks=pytest.mark.slow),
+        Unleased,
+        ClaimsLinks,
+        LeavesCrossReference,
+    ],
 )
 def test_a_ledger_without_one_of_its_precautions_is_noticed(
     tables: None, broken: type[Ledger]
