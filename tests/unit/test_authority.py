@@ -62,7 +62,7 @@ def test_support_never_writes_an_order() -> None:
 @pytest.mark.parametrize(
     ("entity", "fields", "named"),
     [
-        ("invoice", ["total"], "'invoice'"),
+        ("shipment", ["weight"], "'shipment'"),
         ("order", ["lines", "colour", "age"], "order age, colour"),
     ],
 )

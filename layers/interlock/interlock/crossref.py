@@ -19,7 +19,7 @@ from typing import Any
 from boto3.dynamodb.conditions import Attr, Key
 
 from interlock import aws
-from interlock.errors import RecordConflict, RecordNotFound
+from interlock.errors import NotYetPosted, RecordConflict, RecordNotFound
 from interlock.settings import Settings
 
 ALIAS = "ALIAS"
@@ -67,6 +67,13 @@ class CrossReferences:
         remote_id = self.get(canonical_id, system)
         if remote_id is None:
             raise RecordNotFound(f"is not in {system} yet", record=canonical_id)
+        return remote_id
+
+    def awaited(self, canonical_id: str, system: str) -> str:
+        """The id in a system that will have it. Raises NotYetPosted as long as it does not."""
+        remote_id = self.get(canonical_id, system)
+        if remote_id is None:
+            raise NotYetPosted(f"is not in {system} yet", record=canonical_id)
         return remote_id
 
     def link(self, canonical_id: str, system: str, remote_id: str) -> None:

@@ -8,6 +8,7 @@ Lambda reports only the class name of an exception, and Step Functions matches t
     │   ├── VendorUnavailable      nothing was applied
     │   ├── VendorThrottled        nothing was applied
     │   ├── BudgetExhausted        nothing was sent: others are to be served first
+    │   ├── NotYetPosted           what this one builds on is not in the books yet: it will be
     │   └── OutcomeUnknown         a write may have been applied: look before writing again
     └── PermanentError         trying again changes nothing: a team decides
         ├── VendorRejected         the vendor refuses the request as it is
@@ -90,6 +91,13 @@ class BudgetExhausted(TransientError):
     def __init__(self, message: str, *, untouched: bool = False, **where: Any) -> None:
         self.untouched = untouched
         super().__init__(message, **where)
+
+
+class NotYetPosted(TransientError):
+    """What this record builds on is not in the books yet: events come in any order.
+
+    It is on its way, or a sweep will find it: the state machine waits longer than for a vendor.
+    """
 
 
 class OutcomeUnknown(TransientError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -21,6 +21,7 @@ def aware_utc(value: datetime) -> datetime:
 
 
 Timestamp = Annotated[datetime, AfterValidator(aware_utc)]
+CalendarDay = date
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
 RecordId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\w.:@/+-]+$")]
 

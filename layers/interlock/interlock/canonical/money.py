@@ -125,6 +125,12 @@ class Money(_Amount):
             raise ValueError(f"cannot add {other.currency} to {self.currency}")
         return Money(amount=self.amount + other.amount, currency=self.currency)
 
+    def __neg__(self) -> Money:
+        return Money(amount=-self.amount, currency=self.currency)
+
+    def __sub__(self, other: Money) -> Money:
+        return self + -other
+
 
 class UnitPrice(_Amount):
     """The price of one unit, exactly: up to twelve decimals, whatever its currency has.

@@ -179,11 +179,12 @@ class Project(Record):
 class Subscription(Record):
     """A subscription in the billing system, billed yearly in advance from `start_date`.
 
-    `id` is the order's. `remote_id` and `status` are the billing system's own. An invoice is due
-    `payment_days` after it is made.
+    `id` is the order's, `subsidiary` the one whose books its invoices belong to. `remote_id` and
+    `status` are the billing system's own. An invoice is due `payment_days` after it is made.
     """
 
     customer_id: RecordId
+    subsidiary: Text
     currency: Currency
     payment_days: Days
     start_date: date
@@ -198,6 +199,7 @@ class Subscription(Record):
         return cls(
             id=order.id,
             customer_id=order.bill_to,
+            subsidiary=order.subsidiary,
             currency=order.currency,
             payment_days=order.payment_days,
             start_date=order.start_date,

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from interlock.canonical import Opportunity, WonDeal, WriteBack
+from interlock.canonical.dunning import DunningFlag
 
 
 class CrmPort(Protocol):
@@ -40,4 +41,13 @@ class CrmPort(Protocol):
         One whose order was cancelled is among them: it may have been won again since. Both ends of
         the time of winning are included. Each page is read when its first deal is asked for, and
         fails then.
+        """
+
+    def read_dunning(self, account_id: str) -> DunningFlag:
+        """The flag on the account as the CRM holds it now. Raises RecordNotFound."""
+
+    def write_dunning(self, flag: DunningFlag) -> DunningFlag:
+        """Set or remove the flag on the account, marked as ours; the same again is harmless.
+
+        Raises RecordNotFound.
         """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from interlock.canonical import Task
+from interlock.canonical.dunning import DunningFlag
 
 
 class SupportPort(Protocol):
@@ -27,3 +28,12 @@ class SupportPort(Protocol):
 
     def close_task(self, remote_id: str, *, note: str) -> Task:
         """Close the ticket with an internal note; a closed one is left as it is."""
+
+    def read_dunning(self, account_id: str) -> DunningFlag | None:
+        """The flag on the customer's organization, None when support does not know the customer."""
+
+    def write_dunning(self, flag: DunningFlag) -> DunningFlag | None:
+        """Set or remove the flag on the customer's organization and on its open tickets.
+
+        The same again is harmless. None when support does not know the customer.
+        """
