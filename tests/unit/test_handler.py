@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from interlock.canonical import Canonical, Command, Compensation, Money
-from interlock.errors import ContractViolation, VendorThrottled
-from interlock.handler import operation, parse, queue_handler
+from interlock.errors import BusinessRuleViolation, ContractViolation, VendorThrottled
+from interlock.handler import MOST_BYTES, operation, parse, queue_handler
 from interlock.telemetry import logger, metrics
 
 PRIVATE = "rk_live_51Hq9"
@@ -129,6 +129,15 @@ def test_what_was_counted_is_told_once(context: Any, log: Any) -> None:
     pay(message(), context)
 
     assert not [line for line in log() if "_aws" in line]
+
+
+def test_an_answer_that_no_run_can_keep_is_for_people(context: Any) -> None:
+    @operation
+    def list_all(command: Pay) -> list[str]:
+        return ["x" * 1000] * (MOST_BYTES // 1000)
+
+    with pytest.raises(BusinessRuleViolation, match="enter it in the ERP by hand"):
+        list_all(message(), context)
 
 
 @pytest.mark.parametrize(

@@ -18,21 +18,28 @@ from aws_lambda_powertools.metrics import MetricUnit
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from interlock.canonical.base import Command, Compensation
-from interlock.errors import ContractViolation, InterlockError
+from interlock.errors import BusinessRuleViolation, ContractViolation, InterlockError
 from interlock.telemetry import logger, metrics, tracer
 
 C = TypeVar("C", bound=BaseModel)
 
+# A run keeps a document as it was read and as it is written, and Step Functions ends a run that
+# keeps more than 256 KiB: nothing could catch that.
+# https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+MOST_BYTES = 100_000
+_ANYTHING = TypeAdapter(Any)
 
-def operation(function: Callable[[Any], Any]) -> Callable[[dict[str, Any], Any], Any]:
+
+def operation(function: Callable[..., Any]) -> Callable[[dict[str, Any], Any], Any]:
     """A Lambda handler around a function of one command.
 
     Malformed input is a ContractViolation that names the fields. A step that a team decided to
-    skip is not run: the answer says so. A skipped compensation is, for the ledger to note it. Every
-    failure is logged with its context and counted by its name; Step Functions sees the exception's
-    class name.
+    skip is not run: the answer says so. A skipped compensation is, for the ledger to note it. An
+    answer that no run can keep is a BusinessRuleViolation. Every failure is logged with its context
+    and counted by its name; Step Functions sees the exception's class name. A function with a
+    second parameter gets the Lambda context.
     """
-    parameter = next(iter(signature(function).parameters))
+    parameter, *more = signature(function).parameters
     command_type = get_type_hints(function)[parameter]
 
     @wraps(function)
@@ -48,13 +55,15 @@ def operation(function: Callable[[Any], Any]) -> Callable[[dict[str, Any], Any],
         try:
             command = parse(command_type, event)
             skipped = _skipped(command)
-            result = skipped or function(command)
+            result = skipped or (function(command, context) if more else function(command))
+            if isinstance(command, Command):
+                _check_size(result)
         except InterlockError as error:
             metrics.add_metric(name=type(error).__name__, unit=MetricUnit.Count, value=1)
             logger.error(str(error), extra={"error": type(error).__name__})
             raise
         logger.info("done", extra={"skipped": bool(skipped)})
-        return TypeAdapter(Any).dump_python(result, mode="json")
+        return _ANYTHING.dump_python(result, mode="json")
 
     return lambda_handler
 
@@ -94,6 +103,15 @@ def parse(model: type[C], content: Any) -> C:
             for e in error.errors(include_url=False, include_input=False)
         )
         raise ContractViolation(f"malformed {model.__name__}: {problems}") from None
+
+
+def _check_size(result: Any) -> None:
+    if (size := len(_ANYTHING.dump_json(result))) > MOST_BYTES:
+        problem = (
+            f"the record takes {size:,} bytes, and a run can keep {MOST_BYTES:,} of it (some 250"
+            " lines): enter it in the ERP by hand, and take this run back"
+        )
+        raise BusinessRuleViolation([problem])
 
 
 def _skipped(command: Any) -> dict[str, Any] | None:
