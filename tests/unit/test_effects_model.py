@@ -223,7 +223,8 @@ class Ledgers(RuleBasedStateMachine):
                 find=lambda: self.vendor.find(self.key.record),
                 read=self.vendor.read,
             )
-            self.relying[written.remote_id].add(command.correlation_id)
+            if not command.dry_run:
+                self.relying[written.remote_id].add(command.correlation_id)
             return written
         finally:
             was_open = before and before["state"] == State.INTENT

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from interlock import aws
 from interlock.canonical import Customer, Order, OrderStatus, Project, Subscription, WriteBack
 from interlock.canonical.base import Command
+from interlock.canonical.books import PostedDocument, Posting, ServiceSchedule
 from interlock.effects import Effect, EffectKey
 from interlock.errors import AuthorityViolation, OutcomeUnknown, VendorRejected
 from interlock.plans import KEPT_SECONDS, NEW, Difference, Plan, differences, placeholder
 
+from local.paths import ROOT
 from tests.unit import samples
 from tests.unit.conftest import Clock, Cloud
 from tests.unit.fake_vendor import Crash, Fault, Note
@@ -265,3 +268,15 @@ def test_a_placeholder_stands_for_what_would_be_made(content: Any, result: Any) 
     assert isinstance(made, result)
     assert (made.id, made.remote_id) == (content.id, NEW)
     assert getattr(made, "number", NEW) == NEW
+
+
+def test_a_posting_is_known_to_become_a_whole_document() -> None:
+    """What it is to recognise is planned from it; what becomes of an entry, only the ERP knows."""
+    command = json.loads((ROOT / "events/erp/post_invoice.json").read_text())
+    posting = Posting.model_validate(command["posting"])
+
+    document = PostedDocument.model_validate(placeholder(posting, PostedDocument).model_dump())
+    schedule = placeholder(document, ServiceSchedule)
+
+    assert (document.total, document.remaining) == (posting.total, posting.total)
+    assert schedule.model_dump() == {"id": posting.id, "references": {}, "remote_id": NEW}

@@ -46,7 +46,8 @@ class Effect(Generic[R]):
     `entity` names the record's kind in the authority file and in the cross-references; `content`
     is what is written; `origin` the system whose values they are; `command` what the function was
     told, with its transaction and a team's decision; `result` the type of what `perform` returns.
-    `creates` is False for a write to a record that exists.
+    `creates` is False for a write to a record that exists. `terms` is what was decided about this
+    write beside its content; another attempt may come with others, and ask for the first.
     """
 
     key: EffectKey
@@ -56,6 +57,7 @@ class Effect(Generic[R]):
     command: Command
     result: type[R]
     creates: bool = True
+    terms: str = ""
 
     def fields(self) -> set[str]:
         """The fields that carry a value, by name: what the authority file decides on."""

@@ -134,6 +134,10 @@ class Ledger:
             raise
         return self._record(effect, row, result, before=row, created=True)
 
+    def first_terms(self, key: EffectKey) -> str:
+        """The terms on which the write that is under way was first tried: for `perform` to ask."""
+        return (self._read(key) or {})["terms"]
+
     def rely(self, key: EffectKey, command: Command) -> bool:
         """Rely on a record that was found in the system, instead of writing it: whether one may.
 
@@ -255,6 +259,7 @@ class Ledger:
             "fence": int(row["fence"]) + 1 if row else 1,
             "lease_until": int(now + self.lease_seconds),
             "claimed_at": int(now),
+            "terms": row["terms"] if row and again and row["attempts"] else effect.terms,
         }
 
     def _intend(self, effect: Effect, row: dict[str, Any], content_hash: str) -> None:

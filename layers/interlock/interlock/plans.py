@@ -185,10 +185,11 @@ def differences(wanted: Canonical, held: BaseModel | None) -> tuple[Difference, 
 
 
 def placeholder(content: Canonical, result: type[R]) -> R:
-    """The record that a write would return, as far as it is known before the write."""
-    known = content.model_dump(include=set(result.model_fields))
-    given = {name: NEW for name in ("remote_id", "number") if name in result.model_fields}
-    return result.model_validate(known | given)
+    """The record that a write would return, as far as the content knows it: no more fields."""
+    fields = result.model_fields
+    known = {name: getattr(content, name) for name in fields if hasattr(content, name)}
+    given = {name: NEW for name in ("remote_id", "number") if name in fields}
+    return result.model_construct(**known | given)
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
