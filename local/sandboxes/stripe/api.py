@@ -6,20 +6,17 @@ import hmac
 import json
 import time
 from collections import deque
-from collections.abc import Callable
 from typing import Any
 
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from local.sandboxes.stripe import catalogue, customers, schedules, subscriptions
 from local.sandboxes.stripe.account import Account
 from local.sandboxes.stripe.errors import ApiError, RefusedBeforeExecution
+from local.sandboxes.stripe.events import API_VERSION
 from local.sandboxes.stripe.idempotency import IdempotencyKeys
 from local.sandboxes.stripe.parameters import decode
-
-# The newest version this sandbox knows, and the account's default.
-API_VERSION = "2026-08-26.dahlia"
+from local.sandboxes.stripe.routes import ROUTES, Operation
 
 
 class RateLimit:
@@ -50,11 +47,13 @@ def build(account: Account, keys: IdempotencyKeys, requests_per_second: int) -> 
         g.kept = False
         _authenticate(account)
         limit.count()
-        schedules.advance(account)
+        account.agenda.catch_up()
+        account.request = {"id": g.request_id, "idempotency_key": _key()}
         return _replay(keys)
 
     @app.after_request
     def _finish(response: Response) -> Response:
+        account.request = dict.fromkeys(account.request)
         response.headers["Request-Id"] = g.request_id
         response.headers["Stripe-Version"] = request.headers.get("Stripe-Version", API_VERSION)
         key = _key()
@@ -139,28 +138,9 @@ def _parameters() -> dict[str, Any]:
 
 
 def _route(app: Flask, account: Account) -> None:
-    def add(method: str, path: str, operation: Callable[..., dict[str, Any]]) -> None:
-        def view(**ids: str) -> Response:
-            return jsonify(operation(account, *ids.values(), _parameters()))
+    for method, path, operation in ROUTES:
+
+        def view(_operation: Operation = operation, **ids: str) -> Response:
+            return jsonify(_operation(account, *ids.values(), _parameters()))
 
         app.add_url_rule(f"/v1/{path}", f"{method} {path}", view, methods=[method])
-
-    def without_parameters(operation: Callable[..., dict[str, Any]]) -> Callable[..., Any]:
-        return lambda account, id, _raw: operation(account, id)
-
-    add("POST", "customers", customers.create)
-    add("GET", "customers", customers.list_all)
-    add("GET", "customers/<id>", without_parameters(customers.retrieve))
-    add("POST", "customers/<id>", customers.update)
-    add("DELETE", "customers/<id>", customers.delete)
-    add("GET", "products", catalogue.list_products)
-    add("GET", "products/<id>", without_parameters(catalogue.retrieve_product))
-    add("GET", "prices/<id>", without_parameters(catalogue.retrieve_price))
-    add("POST", "subscription_schedules", schedules.create)
-    add("GET", "subscription_schedules", schedules.list_all)
-    add("GET", "subscription_schedules/<id>", schedules.retrieve)
-    add("POST", "subscription_schedules/<id>/cancel", schedules.cancel)
-    add("POST", "subscription_schedules/<id>/release", schedules.release)
-    add("GET", "subscriptions", subscriptions.list_all)
-    add("GET", "subscriptions/<id>", subscriptions.retrieve)
-    add("DELETE", "subscriptions/<id>", subscriptions.cancel)

@@ -1,6 +1,6 @@
 """Products and prices: https://docs.stripe.com/api/products, https://docs.stripe.com/api/prices
 
-A product's id may be given when it is created: here it is the SKU.
+A product's id may be given when it is created: here it is the SKU. No price includes its tax.
 """
 
 from __future__ import annotations
@@ -8,9 +8,11 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from local.sandboxes.stripe.account import PAGE, Account, StripeObject
+from local.sandboxes.stripe.account import EXPAND, PAGE, Account, StripeObject
+from local.sandboxes.stripe.amounts import DIVISORS
 from local.sandboxes.stripe.errors import ApiError, invalid_parameter, no_such
 from local.sandboxes.stripe.parameters import (
+    Reader,
     boolean,
     decimal,
     hash_of,
@@ -21,23 +23,23 @@ from local.sandboxes.stripe.parameters import (
     text,
 )
 
-PRICE_DATA = hash_of(
-    {
-        "currency": text(3),
-        "product": text(),
-        "recurring": hash_of(
-            {"interval": one_of("day", "month", "week", "year"), "interval_count": integer(1)},
-            required=("interval",),
-        ),
-        "tax_behavior": one_of("exclusive", "inclusive", "unspecified"),
-        "unit_amount": integer(0),
-        "unit_amount_decimal": decimal,
-    },
-    required=("currency", "product", "recurring"),
+_PRICE: dict[str, Reader] = {
+    "currency": text(3),
+    "product": text(),
+    "tax_behavior": one_of("exclusive", "unspecified"),
+    "unit_amount": integer(0),
+    "unit_amount_decimal": decimal,
+}
+_INTERVAL = {"interval": one_of("day", "month", "week", "year"), "interval_count": integer(1)}
+_RECURRING = hash_of(_INTERVAL, required=("interval",))
+_METERED = hash_of(
+    {**_INTERVAL, "meter": text(), "usage_type": one_of("licensed", "metered")},
+    required=("interval",),
 )
-# https://docs.stripe.com/currencies: written in hundredths of a unit that is never divided, and
-# in thousandths whose last digit is 0.
-DIVISORS = {"isk": 100, "ugx": 100, "bhd": 10, "jod": 10, "kwd": 10, "omr": 10, "tnd": 10}
+ONE_TIME_PRICE_DATA = hash_of(_PRICE, required=("currency", "product"))
+PRICE_DATA = hash_of(
+    {**_PRICE, "recurring": _RECURRING}, required=("currency", "product", "recurring")
+)
 
 
 def add_product(account: Account, id: str, name: str, *, active: bool = True) -> StripeObject:
@@ -63,11 +65,9 @@ def add_product(account: Account, id: str, name: str, *, active: bool = True) ->
     return account.products[id]
 
 
-def retrieve_product(account: Account, id: str) -> StripeObject:
+def retrieve_product(account: Account, id: str, raw: dict[str, Any]) -> StripeObject:
     """`GET /v1/products/<id>`"""
-    if id not in account.products:
-        raise no_such("product", id, param="id")
-    return account.products[id]
+    return account.retrieved(account.products, id, raw, "product")
 
 
 def list_products(account: Account, raw: dict[str, Any]) -> StripeObject:
@@ -83,29 +83,47 @@ def list_products(account: Account, raw: dict[str, Any]) -> StripeObject:
     return account.page(rows, parameters, "/v1/products")
 
 
-def retrieve_price(account: Account, id: str) -> StripeObject:
+def create_price(account: Account, raw: dict[str, Any]) -> StripeObject:
+    """`POST /v1/prices`: for a quantity, or for what a meter counts."""
+    fields = {**EXPAND, **_PRICE, "recurring": _METERED}
+    parameters = read_all(raw, fields, required=("currency", "product"))
+    recurring = parameters.get("recurring", {})
+    is_metered = recurring.get("usage_type") == "metered"
+    meters = [*account.meters] if is_metered else [None]
+    if recurring.get("meter") not in meters:
+        message = "A metered price, and no other, has a meter that exists."
+        raise invalid_parameter("recurring[meter]", message)
+    price = add_price(account, parameters)
+    price["active"] = True
+    return account.expanded(price, parameters)
+
+
+def rhythm(price: StripeObject) -> tuple[str, str, int]:
+    """What the prices of a subscription have in common here: currency, interval, and how many."""
+    recurring = price["recurring"]
+    return price["currency"], recurring["interval"], recurring["interval_count"]
+
+
+def retrieve_price(account: Account, id: str, raw: dict[str, Any]) -> StripeObject:
     """`GET /v1/prices/<id>`"""
-    if id not in account.prices:
-        raise no_such("price", id, param="price")
-    return account.prices[id]
+    return account.retrieved(account.prices, id, raw, "price")
 
 
-def add_price(account: Account, data: dict[str, Any], param: str) -> StripeObject:
-    """A price given in place with a subscription's item: active for that item alone."""
+def add_price(account: Account, data: dict[str, Any], param: str = "") -> StripeObject:
+    """A price, as given in place with an item (`param`): active for that item alone."""
     product = account.products.get(data["product"])
+    name = f"{param}[product]" if param else "product"
     if product is None:
-        name = f"{param}[product]"
         raise no_such("product", data["product"], param=name, status=400)
     if not product["active"]:
-        message = f"The product {product['id']} is not active."
-        raise ApiError(400, message, param=f"{param}[product]")
+        raise ApiError(400, f"The product {product['id']} is not active.", param=name)
     currency = data["currency"].lower()
     amount = _unit_amount(data, param)
     divisor = DIVISORS.get(currency)
     if divisor and amount % divisor:
         message = f"{currency} amounts must be divisible by {divisor}."
         raise invalid_parameter(f"{param}[unit_amount]", message)
-    recurring = data["recurring"]
+    recurring = data.get("recurring")
     price = {
         "id": account.new_id("price"),
         "object": "price",
@@ -119,16 +137,17 @@ def add_price(account: Account, data: dict[str, Any], param: str) -> StripeObjec
         "metadata": {},
         "nickname": None,
         "product": product["id"],
-        "recurring": {
+        "recurring": recurring
+        and {
             "interval": recurring["interval"],
             "interval_count": recurring.get("interval_count", 1),
-            "meter": None,
-            "usage_type": "licensed",
+            "meter": recurring.get("meter"),
+            "usage_type": recurring.get("usage_type", "licensed"),
         },
         "tax_behavior": data.get("tax_behavior", "unspecified"),
         "tiers_mode": None,
         "transform_quantity": None,
-        "type": "recurring",
+        "type": "recurring" if recurring else "one_time",
         # https://docs.stripe.com/billing/subscriptions/decimal-amounts
         "unit_amount": None if amount % 1 else int(amount),
         "unit_amount_decimal": f"{amount:f}",

@@ -1,18 +1,25 @@
-"""Customers: https://docs.stripe.com/api/customers"""
+"""Customers: https://docs.stripe.com/api/customers
+
+A customer may have a default payment method for its invoices; a test card given as such is attached
+on the way.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from local.sandboxes.stripe.account import PAGE, Account, StripeObject
-from local.sandboxes.stripe.errors import no_such
+from local.sandboxes.stripe import events, invoices, payment_methods
+from local.sandboxes.stripe.account import EXPAND, PAGE, Account, StripeObject, live_customer
 from local.sandboxes.stripe.parameters import hash_of, metadata, read_all, text
 
 ADDRESS_FIELDS = ("city", "country", "line1", "line2", "postal_code", "state")
+LIVE = ("not_started", "active", "past_due")
 FIELDS = {
+    **EXPAND,
     "address": hash_of({name: text() for name in ADDRESS_FIELDS}),
     "description": text(),
     "email": text(512),
+    "invoice_settings": hash_of({"default_payment_method": text()}),
     "metadata": metadata,
     "name": text(),
     "phone": text(20),
@@ -52,20 +59,23 @@ def create(account: Account, raw: dict[str, Any]) -> StripeObject:
         "test_clock": None,
     }
     account.customers[id] = customer
-    return _apply(customer, parameters)
+    _apply(account, customer, parameters)
+    events.emit(account, "customer.created", customer)
+    return account.expanded(customer, parameters)
 
 
-def retrieve(account: Account, id: str) -> StripeObject:
+def retrieve(account: Account, id: str, raw: dict[str, Any]) -> StripeObject:
     """`GET /v1/customers/<id>`: a deleted customer stays retrievable, marked as deleted."""
-    if id not in account.customers:
-        raise no_such("customer", id, param="id")
-    return account.customers[id]
+    return account.retrieved(account.customers, id, raw, "customer")
 
 
 def update(account: Account, id: str, raw: dict[str, Any]) -> StripeObject:
     """`POST /v1/customers/<id>`"""
     parameters = read_all(raw, FIELDS)
-    return _apply(existing(account, id, param="id", status=404), parameters)
+    customer = live_customer(account, id, param="id", status=404)
+    _apply(account, customer, parameters)
+    events.emit(account, "customer.updated", customer)
+    return account.expanded(customer, parameters)
 
 
 def list_all(account: Account, raw: dict[str, Any]) -> StripeObject:
@@ -83,31 +93,35 @@ def list_all(account: Account, raw: dict[str, Any]) -> StripeObject:
 def delete(account: Account, id: str, raw: dict[str, Any]) -> StripeObject:
     """`DELETE /v1/customers/<id>`: for good, and its subscriptions are cancelled with it."""
     read_all(raw, {})
-    existing(account, id, param="id", status=404)
+    events.emit(account, "customer.deleted", live_customer(account, id, param="id", status=404))
+    invoices.stop(account, "customer", id)
+    for kind, records in (
+        ("subscription_schedule.canceled", account.schedules),
+        ("customer.subscription.deleted", account.subscriptions),
+    ):
+        for record in records.values():
+            if record["customer"] == id and record["status"] in LIVE:
+                record.update(status="canceled", canceled_at=account.now())
+                events.emit(account, kind, record)
     account.customers[id] = {"id": id, "object": "customer", "deleted": True}
-    now = account.now()
-    for record in (*account.schedules.values(), *account.subscriptions.values()):
-        if record["customer"] == id and record["status"] in ("not_started", "active"):
-            record.update(status="canceled", canceled_at=now)
     return account.customers[id]
 
 
-def existing(account: Account, id: str, *, param: str, status: int = 400) -> StripeObject:
-    """The customer, unless it is unknown or deleted."""
-    customer = account.customers.get(id)
-    if customer is None or customer.get("deleted"):
-        raise no_such("customer", id, param=param, status=status)
-    return customer
-
-
-def _apply(customer: StripeObject, parameters: dict[str, Any]) -> StripeObject:
-    changes = dict(parameters)
+def _apply(account: Account, customer: StripeObject, parameters: dict[str, Any]) -> None:
+    changes = {name: value for name, value in parameters.items() if name not in EXPAND}
     if "metadata" in changes:
         changes["metadata"] = merged(customer["metadata"], changes["metadata"])
     if "address" in changes:
         changes["address"] = {**dict.fromkeys(ADDRESS_FIELDS), **changes["address"]}
+    if "invoice_settings" in changes:
+        method = changes["invoice_settings"].get("default_payment_method")
+        if method:
+            method = payment_methods.attached(account, method, customer["id"])["id"]
+        changes["invoice_settings"] = {
+            **customer["invoice_settings"],
+            "default_payment_method": method,
+        }
     customer.update(changes)
-    return customer
 
 
 def merged(before: dict[str, str], changes: dict[str, str]) -> dict[str, str]:

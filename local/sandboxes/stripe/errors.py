@@ -8,7 +8,10 @@ INVALID_REQUEST = "invalid_request_error"
 
 
 class ApiError(Exception):
-    """An answer of 400 or more; an Idempotency-Key replays it, since the endpoint had begun."""
+    """An answer of 400 or more; an Idempotency-Key replays it, since the endpoint had begun.
+
+    `details` are further fields of the error object.
+    """
 
     def __init__(
         self,
@@ -19,6 +22,7 @@ class ApiError(Exception):
         code: str | None = None,
         param: str | None = None,
         headers: dict[str, str] | None = None,
+        **details: str,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -27,18 +31,24 @@ class ApiError(Exception):
         self.code = code
         self.param = param
         self.headers = headers or {}
+        self.details = details
 
-    def body(self, request_id: str) -> dict[str, Any]:
+    def fields(self) -> dict[str, Any]:
         """The error object; fields without a value are left out, as Stripe does."""
         fields = {
+            **self.details,
             "code": self.code,
             "doc_url": self.code and f"https://stripe.com/docs/error-codes/{_dashed(self.code)}",
             "message": self.message,
             "param": self.param,
-            "request_log_url": f"https://dashboard.stripe.com/test/logs/{request_id}",
             "type": self.type,
         }
-        return {"error": {name: value for name, value in fields.items() if value}}
+        return {name: value for name, value in fields.items() if value}
+
+    def body(self, request_id: str) -> dict[str, Any]:
+        """The answer to a request."""
+        log = f"https://dashboard.stripe.com/test/logs/{request_id}"
+        return {"error": {**self.fields(), "request_log_url": log}}
 
 
 class RefusedBeforeExecution(ApiError):

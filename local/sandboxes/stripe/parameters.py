@@ -7,11 +7,12 @@ https://docs.stripe.com/api/metadata
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import operator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from local.sandboxes.stripe.errors import (
     invalid_parameter,
@@ -22,6 +23,7 @@ from local.sandboxes.stripe.errors import (
 # Reads one raw value, which has the given name in the request; raises ApiError.
 Reader = Callable[[Any, str], Any]
 
+COMPARISONS = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
 DECIMALS = 12
 METADATA_KEYS = 50
 METADATA_KEY_LENGTH = 40
@@ -41,6 +43,22 @@ def decode(text: str) -> dict[str, Any]:
                 raise invalid_parameter(name, f"Invalid parameter: {name}")
         node[path[-1] or str(len(node))] = value
     return {name: _lists(value) for name, value in root.items()}
+
+
+def encode(parameters: Mapping[str, Any]) -> str:
+    """The other way round, of typed values; None is left out."""
+    return urlencode(list(_leaves(parameters, "")))
+
+
+def _leaves(value: Any, name: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for key, child in value.items():
+            yield from _leaves(child, f"{name}[{key}]" if name else key)
+    elif isinstance(value, list | tuple):
+        for index, child in enumerate(value):
+            yield from _leaves(child, f"{name}[{index}]")
+    elif value is not None:
+        yield name, str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _lists(value: Any) -> Any:
@@ -82,6 +100,23 @@ def integer(minimum: int | None = None, maximum: int | None = None) -> Reader:
         return number
 
     return read
+
+
+def range_of_integers(value: Any, name: str) -> dict[str, int]:
+    """A range, `[gte]=1`, or one number: https://docs.stripe.com/api/charges/list"""
+    if isinstance(value, str):
+        number = integer()(value, name)
+        return {"gte": number, "lte": number}
+    return hash_of(dict.fromkeys(COMPARISONS, integer()))(value, name)
+
+
+def in_range(value: int | None, asked: dict[str, int] | None) -> bool:
+    """Whether a value lies in a range that was asked for, if one was."""
+    if not asked:
+        return True
+    return value is not None and all(
+        COMPARISONS[name](value, bound) for name, bound in asked.items()
+    )
 
 
 def decimal(value: Any, name: str) -> Decimal:

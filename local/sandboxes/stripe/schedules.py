@@ -1,7 +1,7 @@
 """Subscription schedules: https://docs.stripe.com/api/subscription_schedules
 
 A schedule starts its subscription on its start date, which may be past, now or to come. This
-sandbox takes one phase and invoices that are sent (no customer here has a payment method).
+sandbox takes one phase.
 """
 
 from __future__ import annotations
@@ -9,14 +9,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from local.sandboxes.stripe import catalogue, customers, subscriptions
-from local.sandboxes.stripe.account import EXPAND, PAGE, Account, StripeObject
+from local.sandboxes.stripe import (
+    catalogue,
+    collection,
+    events,
+    metered,
+    payment_methods,
+    subscriptions,
+)
+from local.sandboxes.stripe.account import (
+    EXPAND,
+    Account,
+    StripeObject,
+    existing,
+    live_customer,
+)
 from local.sandboxes.stripe.calendar_months import later
 from local.sandboxes.stripe.errors import (
     ApiError,
     invalid_parameter,
     missing_parameter,
-    no_such,
 )
 from local.sandboxes.stripe.parameters import (
     Reader,
@@ -34,8 +46,12 @@ from local.sandboxes.stripe.parameters import (
 MAXIMUM_ITEMS = 20
 AUTOMATIC_TAX = hash_of({"enabled": boolean}, required=("enabled",))
 ITEM = hash_of(
-    {"metadata": metadata, "price_data": catalogue.PRICE_DATA, "quantity": integer(0)},
-    required=("price_data",),
+    {
+        "metadata": metadata,
+        "price": text(),
+        "price_data": catalogue.PRICE_DATA,
+        "quantity": integer(0),
+    }
 )
 PHASE = hash_of(
     {
@@ -58,6 +74,7 @@ DEFAULT_SETTINGS = hash_of(
         "automatic_tax": AUTOMATIC_TAX,
         "billing_cycle_anchor": one_of("automatic", "phase_start"),
         "collection_method": one_of("charge_automatically", "send_invoice"),
+        "default_payment_method": text(),
         "description": text(500),
         "invoice_settings": hash_of({"days_until_due": integer(0)}),
     }
@@ -81,7 +98,7 @@ def create(account: Account, raw: dict[str, Any]) -> StripeObject:
     """`POST /v1/subscription_schedules`"""
     required = ("customer", "phases", "start_date")
     parameters = read_all(raw, _fields(account), required=required)
-    customer = customers.existing(account, parameters["customer"], param="customer")
+    customer = live_customer(account, parameters["customer"])
     defaults = parameters.get("default_settings", {})
     _check_collection(customer, defaults)
     phase = parameters["phases"][0]
@@ -96,7 +113,7 @@ def create(account: Account, raw: dict[str, Any]) -> StripeObject:
         "created": account.now(),
         "current_phase": None,
         "customer": customer["id"],
-        "default_settings": _default_settings(defaults),
+        "default_settings": _default_settings(account, customer, defaults),
         "end_behavior": parameters.get("end_behavior", "release"),
         "livemode": False,
         "metadata": parameters.get("metadata", {}),
@@ -110,23 +127,21 @@ def create(account: Account, raw: dict[str, Any]) -> StripeObject:
         "test_clock": None,
     }
     account.schedules[schedule["id"]] = schedule
-    advance(account)
-    return account.expand(schedule, parameters.get("expand", ()))
+    events.emit(account, "subscription_schedule.created", schedule)
+    account.agenda.at(start, lambda: _start(account, schedule))
+    account.agenda.catch_up()
+    return account.expanded(schedule, parameters)
 
 
 def retrieve(account: Account, id: str, raw: dict[str, Any]) -> StripeObject:
     """`GET /v1/subscription_schedules/<id>`"""
-    parameters = read_all(raw, EXPAND)
-    return account.expand(_existing(account, id), parameters.get("expand", ()))
+    return account.retrieved(account.schedules, id, raw, "subscription schedule")
 
 
 def list_all(account: Account, raw: dict[str, Any]) -> StripeObject:
     """`GET /v1/subscription_schedules`, of one customer where one is given, in every status."""
-    parameters = read_all(raw, {**PAGE, **EXPAND, "customer": text()})
-    customer = parameters.get("customer")
-    rows = [row for row in account.schedules.values() if customer in (None, row["customer"])]
-    page = account.page(rows, parameters, "/v1/subscription_schedules")
-    return account.expand(page, parameters.get("expand", ()))
+    rows = account.schedules.values()
+    return account.listed(rows, raw, "/v1/subscription_schedules", "customer")
 
 
 def cancel(account: Account, id: str, raw: dict[str, Any]) -> StripeObject:
@@ -135,9 +150,11 @@ def cancel(account: Account, id: str, raw: dict[str, Any]) -> StripeObject:
     schedule = _open(account, id, "canceled")
     subscription = account.subscriptions.get(schedule["subscription"])
     schedule.update(status="canceled", canceled_at=account.now(), current_phase=None)
+    events.emit(account, "subscription_schedule.canceled", schedule)
     if subscription:
-        subscriptions.end(account, subscription)
-    return account.expand(schedule, parameters.get("expand", ()))
+        terms = {name: parameters.get(name, True) for name in ("invoice_now", "prorate")}
+        subscriptions.end(account, subscription, **terms)
+    return account.expanded(schedule, parameters)
 
 
 def release(account: Account, id: str, raw: dict[str, Any]) -> StripeObject:
@@ -145,29 +162,29 @@ def release(account: Account, id: str, raw: dict[str, Any]) -> StripeObject:
     parameters = read_all(raw, {**EXPAND, "preserve_cancel_date": boolean})
     schedule = _open(account, id, "released")
     _release(account, schedule)
-    return account.expand(schedule, parameters.get("expand", ()))
+    return account.expanded(schedule, parameters)
 
 
-def advance(account: Account) -> None:
-    """Start and end what the clock has reached; Stripe does so without being asked."""
-    now = account.now()
-    for schedule in account.schedules.values():
-        phase = schedule["phases"][0]
-        if schedule["status"] == "not_started" and phase["start_date"] <= now:
-            subscription = subscriptions.start(account, schedule)
-            window = {"start_date": phase["start_date"], "end_date": phase["end_date"]}
-            schedule.update(status="active", subscription=subscription["id"], current_phase=window)
-        if schedule["status"] == "active" and phase["end_date"] <= now:
-            _finish(account, schedule)
-    subscriptions.advance(account)
+def _start(account: Account, schedule: StripeObject) -> None:
+    if schedule["status"] != "not_started":
+        return
+    phase = schedule["phases"][0]
+    # The phase ends before the period that would be charged next begins.
+    account.agenda.at(phase["end_date"], lambda: _finish(account, schedule))
+    subscription = subscriptions.start(account, schedule)
+    window = {"start_date": phase["start_date"], "end_date": phase["end_date"]}
+    schedule.update(status="active", subscription=subscription["id"], current_phase=window)
 
 
 def _finish(account: Account, schedule: StripeObject) -> None:
+    if schedule["status"] != "active":
+        return
     if schedule["end_behavior"] == "release":
         _release(account, schedule)
         return
     subscriptions.end(account, account.subscriptions[schedule["subscription"]])
     schedule.update(status="completed", completed_at=account.now(), current_phase=None)
+    events.emit(account, "subscription_schedule.completed", schedule)
 
 
 def _release(account: Account, schedule: StripeObject) -> None:
@@ -181,16 +198,11 @@ def _release(account: Account, schedule: StripeObject) -> None:
         subscription=None,
         current_phase=None,
     )
-
-
-def _existing(account: Account, id: str) -> StripeObject:
-    if id not in account.schedules:
-        raise no_such("subscription schedule", id, param="schedule")
-    return account.schedules[id]
+    events.emit(account, "subscription_schedule.released", schedule)
 
 
 def _open(account: Account, id: str, wanted: str) -> StripeObject:
-    schedule = _existing(account, id)
+    schedule = existing(account.schedules, id, "subscription schedule")
     if schedule["status"] not in ("not_started", "active"):
         message = f"A schedule in status {schedule['status']} cannot be {wanted}."
         raise ApiError(400, message)
@@ -199,8 +211,11 @@ def _open(account: Account, id: str, wanted: str) -> StripeObject:
 
 def _check_collection(customer: StripeObject, defaults: dict[str, Any]) -> None:
     if defaults.get("collection_method") != "send_invoice":
-        message = "This customer has no attached payment source or default payment method."
-        raise ApiError(400, message, code="resource_missing")
+        own = customer["invoice_settings"]["default_payment_method"]
+        if not (own or defaults.get("default_payment_method")):
+            message = "This customer has no attached payment source or default payment method."
+            raise ApiError(400, message, code="resource_missing")
+        return
     name = "default_settings[invoice_settings][days_until_due]"
     if "days_until_due" not in defaults.get("invoice_settings", {}):
         raise missing_parameter(name)
@@ -225,25 +240,30 @@ def _end(phase: dict[str, Any], start: int) -> int:
 
 def _items(account: Account, items: list[dict[str, Any]]) -> list[StripeObject]:
     """The items with a price each; all must share one currency and one interval."""
-    kinds = {
-        (item["price_data"]["currency"].lower(), *sorted(item["price_data"]["recurring"].items()))
-        for item in items
-    }
-    if len(kinds) != 1:
+    name: Callable[[int], str] = "phases[0][items][{}]".format
+    prices = [_price(account, item, name(index)) for index, item in enumerate(items)]
+    if len({catalogue.rhythm(price) for price in prices}) != 1:
         message = "All items must have the same currency and billing interval."
         raise invalid_parameter("phases[0][items]", message)
-    name: Callable[[int], str] = "phases[0][items][{}][price_data]".format
     return [
         {
             "billing_thresholds": None,
             "discounts": [],
             "metadata": item.get("metadata", {}),
-            "price": catalogue.add_price(account, item["price_data"], name(index))["id"],
-            "quantity": item.get("quantity", 1),
+            "price": price["id"],
+            **metered.quantity(price, item.get("quantity", 1)),
             "tax_rates": [],
         }
-        for index, item in enumerate(items)
+        for item, price in zip(items, prices, strict=True)
     ]
+
+
+def _price(account: Account, item: dict[str, Any], param: str) -> StripeObject:
+    if ("price" in item) == ("price_data" in item):
+        raise invalid_parameter(f"{param}[price]", "Give either a price or the data of one.")
+    if "price_data" in item:
+        return catalogue.add_price(account, item["price_data"], f"{param}[price_data]")
+    return existing(account.prices, item["price"], "price", param=f"{param}[price]", status=400)
 
 
 def _phase(
@@ -275,18 +295,23 @@ def _phase(
     }
 
 
-def _default_settings(defaults: dict[str, Any]) -> StripeObject:
+def _default_settings(
+    account: Account, customer: StripeObject, defaults: dict[str, Any]
+) -> StripeObject:
+    method = defaults.get("default_payment_method")
+    if method:
+        method = payment_methods.attached(account, method, customer["id"])["id"]
     return {
         "application_fee_percent": None,
         "automatic_tax": _automatic_tax(defaults.get("automatic_tax", {"enabled": False})),
         "billing_cycle_anchor": defaults.get("billing_cycle_anchor", "automatic"),
         "billing_thresholds": None,
-        "collection_method": defaults["collection_method"],
-        "default_payment_method": None,
+        "collection_method": defaults.get("collection_method", collection.CHARGED),
+        "default_payment_method": method,
         "description": defaults.get("description"),
         "invoice_settings": {
             "account_tax_ids": None,
-            "days_until_due": defaults["invoice_settings"]["days_until_due"],
+            "days_until_due": defaults.get("invoice_settings", {}).get("days_until_due"),
             "issuer": {"type": "self"},
         },
         "on_behalf_of": None,

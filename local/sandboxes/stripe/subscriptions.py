@@ -1,11 +1,30 @@
-"""Subscriptions, as schedules start them: https://docs.stripe.com/api/subscriptions"""
+"""Subscriptions, as schedules start them: https://docs.stripe.com/api/subscriptions
+
+Each period is invoiced when it begins, with the usage of the one before and what waits for the
+subscription's next invoice. A backdated subscription's first invoice has a line for every period
+that has begun:
+https://docs.stripe.com/billing/subscriptions/billing-mode/compare
+https://docs.stripe.com/billing/subscriptions/backdating
+
+A subscription whose invoices are sent does not become past due here.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
-from local.sandboxes.stripe.account import EXPAND, PAGE, Account, StripeObject
-from local.sandboxes.stripe.calendar_months import period
+from local.sandboxes.stripe import (
+    collection,
+    events,
+    invoice_lines,
+    invoices,
+    metered,
+    prorations,
+)
+from local.sandboxes.stripe.account import EXPAND, PAGE, Account, StripeObject, existing
+from local.sandboxes.stripe.calendar_months import later, period
 from local.sandboxes.stripe.errors import no_such
 from local.sandboxes.stripe.parameters import boolean, one_of, read_all, text
 
@@ -28,8 +47,7 @@ def start(account: Account, schedule: StripeObject) -> StripeObject:
     """The subscription of a schedule whose first phase begins.
 
     Its billing cycle is anchored where the phase starts if the phase says so; left to Stripe, a
-    backdated subscription is anchored where it was created, so that a year begins on that day:
-    https://docs.stripe.com/billing/subscriptions/backdating
+    backdated subscription is anchored where it was created, so that a year begins on that day.
     """
     phase = schedule["phases"][0]
     settings = schedule["default_settings"]
@@ -53,7 +71,7 @@ def start(account: Account, schedule: StripeObject) -> StripeObject:
         "currency": phase["currency"],
         "customer": schedule["customer"],
         "days_until_due": settings["invoice_settings"]["days_until_due"],
-        "default_payment_method": None,
+        "default_payment_method": settings["default_payment_method"],
         "default_tax_rates": [],
         "description": phase["description"] or settings["description"],
         "discounts": [],
@@ -76,13 +94,21 @@ def start(account: Account, schedule: StripeObject) -> StripeObject:
         "trial_start": None,
     }
     account.subscriptions[id] = subscription
+    events.emit(account, "customer.subscription.created", subscription)
+    lines = [
+        invoice_lines.subscription_line(account, subscription, item, span)
+        for span in _spans_until_now(account, subscription)
+        for item in subscription["items"]["data"]
+        if not metered.is_metered(item["price"])
+    ]
+    collection.bill(account, subscription, lines, "subscription_create")
+    _plan_renewal(account, subscription)
     return subscription
 
 
 def retrieve(account: Account, id: str, raw: dict[str, Any]) -> StripeObject:
     """`GET /v1/subscriptions/<id>`"""
-    parameters = read_all(raw, EXPAND)
-    return account.expand(_existing(account, id), parameters.get("expand", ()))
+    return account.retrieved(account.subscriptions, id, raw, "subscription")
 
 
 def list_all(account: Account, raw: dict[str, Any]) -> StripeObject:
@@ -95,35 +121,125 @@ def list_all(account: Account, raw: dict[str, Any]) -> StripeObject:
         for row in account.subscriptions.values()
         if customer in (None, row["customer"]) and _listed(row, parameters.get("status"))
     ]
-    page = account.page(rows, parameters, "/v1/subscriptions")
-    return account.expand(page, parameters.get("expand", ()))
+    return account.expanded(account.page(rows, parameters, "/v1/subscriptions"), parameters)
+
+
+def update(account: Account, id: str, raw: dict[str, Any]) -> StripeObject:
+    """`POST /v1/subscriptions/<id>`"""
+    parameters = read_all(raw, prorations.UPDATE)
+    subscription = _live(account, id)
+    prorations.update(account, subscription, parameters)
+    events.emit(account, "customer.subscription.updated", subscription)
+    return account.expanded(subscription, parameters)
 
 
 def cancel(account: Account, id: str, raw: dict[str, Any]) -> StripeObject:
     """`DELETE /v1/subscriptions/<id>`: at once; a schedule that manages it ends with it."""
     parameters = read_all(raw, {**EXPAND, "invoice_now": boolean, "prorate": boolean})
-    subscription = _existing(account, id)
-    if subscription["status"] in ENDED:
-        raise no_such("subscription", id, param="id")
+    subscription = _live(account, id)
     if schedule := account.schedules.get(subscription["schedule"]):
         schedule.update(status="canceled", canceled_at=account.now(), current_phase=None)
-    end(account, subscription)
-    return account.expand(subscription, parameters.get("expand", ()))
+        events.emit(account, "subscription_schedule.canceled", schedule)
+    end(account, subscription, **_terms(parameters))
+    return account.expanded(subscription, parameters)
 
 
-def end(account: Account, subscription: StripeObject) -> None:
-    """Cancel at once."""
+def end(
+    account: Account,
+    subscription: StripeObject,
+    *,
+    prorate: bool = False,
+    invoice_now: bool = False,
+) -> None:
+    """Cancel at once; its invoices are no longer collected by Stripe itself.
+
+    With `prorate` the unused time is credited on the next invoice, which `invoice_now` makes now;
+    with neither, what waits for the next invoice is forgotten. The period's usage is on that
+    invoice, or on none.
+    """
+    if prorate:
+        prorations.credit_unused(account, subscription, account.now())
+    invoices.stop(account, "subscription", subscription["id"])
+    waiting = invoice_lines.pending(account, subscription["customer"], subscription["id"])
+    usage = _usage_lines(account, subscription, account.now()) if invoice_now else []
+    if invoice_now and (waiting or usage):
+        collection.bill(account, subscription, usage, "subscription_update", at_once=True)
+    elif not prorate:
+        for item in waiting:
+            invoice_lines.remove(account, item)
     now = account.now()
     subscription.update(status="canceled", canceled_at=now, ended_at=now)
+    events.emit(account, "customer.subscription.deleted", subscription)
 
 
-def advance(account: Account) -> None:
-    """Move the billing periods on to the one that contains now."""
-    for subscription in account.subscriptions.values():
-        if subscription["status"] in ENDED:
-            continue
-        for item in subscription["items"]["data"]:
-            item.update(_period(account, item["price"], subscription["billing_cycle_anchor"]))
+def _terms(parameters: dict[str, Any]) -> dict[str, bool]:
+    return {name: parameters.get(name, False) for name in ("invoice_now", "prorate")}
+
+
+def _plan_renewal(account: Account, subscription: StripeObject) -> None:
+    ends = subscription["items"]["data"][0]["current_period_end"]
+    account.agenda.at(ends, lambda: _renew(account, subscription))
+
+
+def _renew(account: Account, subscription: StripeObject) -> None:
+    if subscription["status"] in ENDED:
+        return
+    if subscription["cancel_at_period_end"]:
+        end(account, subscription, invoice_now=True)
+        return
+    items = subscription["items"]["data"]
+    previous_start = items[0]["current_period_start"]
+    usage = _usage_lines(account, subscription, items[0]["current_period_end"])
+    for item in items:
+        item.update(_period(account, item["price"], subscription["billing_cycle_anchor"]))
+    lines = usage + [
+        invoice_lines.subscription_line(
+            account,
+            subscription,
+            item,
+            (item["current_period_start"], item["current_period_end"], Fraction(1)),
+        )
+        for item in items
+        if not metered.is_metered(item["price"])
+    ]
+    events.emit(account, "customer.subscription.updated", subscription)
+    collection.bill(account, subscription, lines, "subscription_cycle", period_start=previous_start)
+    _plan_renewal(account, subscription)
+
+
+def _usage_lines(account: Account, subscription: StripeObject, until: int) -> list[StripeObject]:
+    """What was used in the current period, by item."""
+    return [
+        metered.line(account, subscription, item, item["current_period_start"], until)
+        for item in subscription["items"]["data"]
+        if metered.is_metered(item["price"])
+    ]
+
+
+def _spans_until_now(
+    account: Account, subscription: StripeObject
+) -> Iterator[tuple[int, int, Fraction]]:
+    """From the start through the period that contains now; the one before the anchor is cut.
+
+    The share of a cut period is that of its seconds.
+    """
+    recurring = subscription["items"]["data"][0]["price"]["recurring"]
+    interval = recurring["interval"], recurring["interval_count"]
+    anchor = subscription["billing_cycle_anchor"]
+    begin = subscription["start_date"]
+    number = 0
+    while begin < anchor:
+        number += 1
+        whole = later(subscription["start_date"], interval[0], interval[1] * number)
+        finish = min(whole, anchor)
+        yield begin, finish, Fraction(finish - begin, whole - begin)
+        begin = finish
+    number = 0
+    while begin <= account.now():
+        number += 1
+        finish = later(anchor, interval[0], interval[1] * number)
+        yield begin, finish, Fraction(1)
+        begin = finish
 
 
 def _item(account: Account, subscription: str, item: StripeObject, anchor: int) -> StripeObject:
@@ -136,7 +252,7 @@ def _item(account: Account, subscription: str, item: StripeObject, anchor: int) 
         "discounts": [],
         "metadata": dict(item["metadata"]),
         "price": price,
-        "quantity": item["quantity"],
+        **metered.quantity(price, item.get("quantity", 1)),
         "subscription": subscription,
         "tax_rates": [],
         **_period(account, price, anchor),
@@ -151,10 +267,11 @@ def _period(account: Account, price: StripeObject, anchor: int) -> dict[str, int
     return {"current_period_start": begin, "current_period_end": finish}
 
 
-def _existing(account: Account, id: str) -> StripeObject:
-    if id not in account.subscriptions:
+def _live(account: Account, id: str) -> StripeObject:
+    subscription = existing(account.subscriptions, id, "subscription")
+    if subscription["status"] in ENDED:
         raise no_such("subscription", id, param="id")
-    return account.subscriptions[id]
+    return subscription
 
 
 def _listed(row: StripeObject, status: str | None) -> bool:

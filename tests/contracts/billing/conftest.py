@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-import os
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
+import flask
 import httpx
 import pytest
 import stripe as official
 from interlock.connections import Connection
-from interlock.connectors.billing.stripe import API_VERSION, Stripe
+from interlock.connectors.billing.stripe import Stripe
+from interlock.connectors.billing.stripe_requests import API_VERSION
 
 from local.sandboxes import stripe as stripe_sandbox
 from local.sandboxes.stripe import StripeSandbox
 from tests.contracts.billing.samples import NOW, Connect, Later
-
-REPOSITORY = Path(__file__).parents[3]
-DEFAULT_SPECS = Path("..") / "shared" / "vendor-specs"
-VENDOR_SPECS = REPOSITORY / os.environ.get("VENDOR_SPECS_DIR", DEFAULT_SPECS)
+from tests.stripe_description import Description, Undescribed, available
+from tests.stripe_description import described as describe
 
 
 @pytest.fixture
@@ -96,9 +92,41 @@ def client(sandbox: StripeSandbox) -> official.StripeClient:
 
 
 @pytest.fixture(scope="session")
-def description() -> dict[str, Any]:
-    """Stripe's published OpenAPI description."""
-    path = VENDOR_SPECS / "stripe.openapi.json.gz"
-    if not path.exists():
-        pytest.skip(f"Stripe's OpenAPI description is not at {path}: set VENDOR_SPECS_DIR")
-    return json.loads(gzip.decompress(path.read_bytes()))
+def stripe_api() -> Description:
+    """Stripe's description, ready to check with."""
+    return describe()
+
+
+@pytest.fixture
+def described(sandbox: StripeSandbox) -> Iterator[None]:
+    """Holds every request, answer and event against Stripe's description, where there is one."""
+    stripe_api = available()
+    if stripe_api is None:
+        yield
+        return
+    wrong: list[str] = []
+
+    def check(answer: flask.Response) -> flask.Response:
+        asked = httpx.Request(
+            flask.request.method, flask.request.url, content=flask.request.get_data()
+        )
+        body = httpx.Response(answer.status_code, content=answer.data)
+        try:
+            if answer.status_code < 400:
+                stripe_api.check_request(asked)
+            stripe_api.check_response(asked, body)
+        except Undescribed as problem:
+            wrong.append(str(problem))
+        return answer
+
+    def check_event(event: dict[str, Any]) -> None:
+        try:
+            stripe_api.check_object(event)
+            stripe_api.check_told(event["data"]["object"])
+        except Undescribed as problem:
+            wrong.append(f"{event['type']}: {problem}")
+
+    sandbox.app.after_request(check)
+    sandbox.account.on_event = check_event
+    yield
+    assert not wrong

@@ -40,6 +40,7 @@ def subscription(currency: str = "USD", **changes: Any) -> Subscription:
     values = {
         "id": "salesforce:0065e00000Deal1",
         "customer_id": ACCOUNT.id,
+        "subsidiary": "TESSALINE-DE",
         "currency": currency,
         "payment_days": 30,
         "start_date": NOW.date(),

@@ -10,6 +10,7 @@ from interlock.canonical import Money, Subscription, UnitPrice
 from interlock.connectors.billing.port import BillingPort
 from interlock.errors import (
     BusinessRuleViolation,
+    ContractViolation,
     CredentialsRejected,
     InterlockError,
     OutcomeUnknown,
@@ -234,6 +235,19 @@ class TestSubscriptions:
         (started,) = sandbox.account.subscriptions.values()
         assert started["days_until_due"] == days
 
+    def test_tells_its_invoices_whose_books_they_belong_to(
+        self, billing: BillingPort, sandbox: Sandbox, customer_id: str
+    ) -> None:
+        deal = subscription(subsidiary="TESSALINE-JP", start_date=NOW.date() - timedelta(days=1))
+
+        entered = billing.create_subscription(
+            deal, customer_remote_id=customer_id, idempotency_key="key-1"
+        )
+
+        assert entered.subsidiary == "TESSALINE-JP"
+        (started,) = sandbox.account.subscriptions.values()
+        assert started["metadata"]["interlock_subsidiary"] == "TESSALINE-JP"
+
     @pytest.mark.parametrize(
         ("lines", "problem"),
         [
@@ -305,6 +319,18 @@ class TestCancellation:
         cancels = [r for r in sandbox.requests if r.path.endswith("/cancel")]
         assert len(cancels) == 1
         assert {"prorate=false", "invoice_now=false"} <= set(cancels[0].body.split("&"))
+
+    def test_nothing_is_cancelled_that_does_not_say_whose_books_it_belongs_to(
+        self, billing: BillingPort, sandbox: Sandbox, created: Subscription
+    ) -> None:
+        metadata = sandbox.account.schedules[created.remote_id]["metadata"]
+        del metadata["interlock_subsidiary"]
+
+        with pytest.raises(ContractViolation, match="enter the subsidiary"):
+            billing.cancel_subscription(created.remote_id)
+        metadata["interlock_subsidiary"] = created.subsidiary
+
+        assert billing.get_subscription(created.remote_id) == created
 
     def test_may_be_sold_again_after_it(
         self, billing: BillingPort, customer_id: str, created: Subscription

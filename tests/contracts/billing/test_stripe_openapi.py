@@ -11,14 +11,11 @@ from typing import Any
 
 import httpx
 import pytest
-from interlock.connectors.billing.stripe import API_VERSION
+from interlock.connectors.billing.stripe_requests import API_VERSION
 from interlock.errors import InterlockError
-from jsonschema import Draft202012Validator
 
-from local.sandboxes.stripe.parameters import decode
 from tests.contracts.billing.samples import ACCOUNT, NOW, Connect, Later, subscription
-
-FORM = "application/x-www-form-urlencoded"
+from tests.stripe_description import Description, Undescribed
 
 
 @dataclass
@@ -38,93 +35,6 @@ class Recorder(httpx.BaseTransport):
     def close(self) -> None:
         """Close the connections."""
         self._network.close()
-
-
-class Undescribed(Exception):
-    """Something that Stripe's description does not have; says where."""
-
-
-class Description:
-    """Stripe's description, made strict: an object has no properties but the described ones."""
-
-    def __init__(self, document: dict[str, Any]) -> None:
-        self.version = document["info"]["version"]
-        self._components = _strict({"schemas": document["components"]["schemas"]})
-        self._paths = document["paths"]
-
-    def check_request(self, request: httpx.Request) -> None:
-        """Raises Undescribed for a request that Stripe would refuse."""
-        operation = self._operation(request)
-        sent = decode("&".join([request.url.query.decode(), request.content.decode()]).strip("&"))
-        if request.method == "GET":
-            described = operation.get("parameters", [])
-            schema = {
-                "type": "object",
-                "properties": {p["name"]: p["schema"] for p in described if p["in"] == "query"},
-            }
-        else:
-            schema = operation["requestBody"]["content"][FORM]["schema"]
-        schema = _strict(schema)
-        self._check(f"{request.method} {request.url.path}", _typed(sent, schema), schema)
-
-    def check_response(self, request: httpx.Request, response: httpx.Response) -> None:
-        """Raises Undescribed for an answer that Stripe would not give."""
-        answers = self._operation(request)["responses"]
-        answer = answers.get(str(response.status_code), answers["default"])
-        schema = _strict(answer["content"]["application/json"]["schema"])
-        self._check(f"the answer to {request.method} {request.url.path}", response.json(), schema)
-
-    def _operation(self, request: httpx.Request) -> dict[str, Any]:
-        for path, operations in self._paths.items():
-            pattern = re.sub(r"\{\w+\}", "[^/]+", path)
-            if re.fullmatch(pattern, request.url.path) and request.method.lower() in operations:
-                return operations[request.method.lower()]
-        raise Undescribed(f"Stripe has no {request.method} {request.url.path}")
-
-    def _check(self, what: str, value: Any, schema: dict[str, Any]) -> None:
-        validator = Draft202012Validator({**schema, "components": self._components})
-        for error in validator.iter_errors(value):
-            raise Undescribed(f"{what}: {error.json_path}: {error.message}")
-
-
-def _strict(schema: Any) -> Any:
-    """As JSON Schema: OpenAPI's `nullable` spelt out, and undescribed properties refused."""
-    if isinstance(schema, list):
-        return [_strict(element) for element in schema]
-    if not isinstance(schema, dict):
-        return schema
-    strict = {key: _strict(value) for key, value in schema.items()}
-    if isinstance(schema.get("properties"), dict) and schema.get("type") == "object":
-        strict.setdefault("additionalProperties", False)
-    if strict.pop("nullable", None) is True:
-        return {"anyOf": [strict, {"type": "null"}]}
-    return strict
-
-
-def _typed(value: Any, schema: dict[str, Any]) -> Any:
-    """Form values are text: give them the types that the schema says, where they fit."""
-    if isinstance(value, dict):
-        properties = _alternative(schema, "object").get("properties", {})
-        return {key: _typed(child, properties.get(key, {})) for key, child in value.items()}
-    if isinstance(value, list):
-        items = _alternative(schema, "array").get("items", {})
-        return [_typed(child, items) for child in value]
-    if _alternative(schema, "boolean") and value in ("true", "false"):
-        return value == "true"
-    if _alternative(schema, "integer") and re.fullmatch(r"-?\d+", value):
-        return int(value)
-    return value
-
-
-def _alternative(schema: dict[str, Any], kind: str) -> dict[str, Any]:
-    alternatives = [schema, *schema.get("anyOf", [])]
-    return next((one for one in alternatives if one.get("type") == kind), {})
-
-
-@pytest.fixture(scope="session")
-def stripe_api(description: dict[str, Any]) -> Description:
-    """Stripe's description, ready to check with."""
-    return Description(description)
 
 
 @pytest.fixture
