@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 from interlock.canonical import Account, Customer
-from interlock.connections import Connection
-from interlock.connectors.billing.stripe import API_VERSION, MOST_KEYS, Stripe
+from interlock.connectors.billing.stripe_requests import API_VERSION, MOST_KEYS
 from interlock.errors import (
     ContractViolation,
     CredentialsRejected,
@@ -22,8 +20,9 @@ from interlock.errors import (
     VendorUnavailable,
 )
 
+from tests.unit.connectors.billing.stripe_account import SECRET_VALUE, Answer, port_on
+
 ACCOUNT = Account(id="crm:1", name="Acme", email="billing@acme.example")
-SECRET_VALUE = "rk_test_never_in_an_error"  # noqa: S105 - of this test alone
 CUSTOMER = {
     "id": "cus_1",
     "object": "customer",
@@ -31,28 +30,6 @@ CUSTOMER = {
     "metadata": {"interlock_account_id": "crm:1"},
 }
 EMPTY_LIST = {"object": "list", "data": [], "has_more": False}
-
-Answer = Callable[[httpx.Request], httpx.Response]
-
-
-class UnitConnection(Connection):
-    """A connection whose secret needs no Secrets Manager."""
-
-    def secret(self) -> dict[str, str]:
-        """The key."""
-        return {"api_key": SECRET_VALUE}
-
-
-def stripe(answer: Answer, **options: str) -> Stripe:
-    """The adapter on a function instead of a network."""
-    connection = UnitConnection(
-        name="stripe",
-        vendor="stripe",
-        base_url="https://api.stripe.example",
-        secret_id="unused",  # noqa: S106 - a name, and no secret
-        options=options,
-    )
-    return Stripe(connection, transport=httpx.MockTransport(answer))
 
 
 def failure(status: int, type: str | None, code: str | None, **headers: str) -> Answer:
@@ -90,7 +67,7 @@ def test_status_and_code_name_the_error(
     on_write: type[InterlockError],
     on_read: type[InterlockError],
 ) -> None:
-    billing = stripe(failure(status, type, code))
+    billing = port_on(failure(status, type, code))
 
     with pytest.raises(InterlockError) as write:
         billing.create_customer(ACCOUNT, idempotency_key="k")
@@ -108,7 +85,7 @@ def test_status_and_code_name_the_error(
 
 
 def test_answer_that_is_not_json() -> None:
-    billing = stripe(lambda _request: httpx.Response(502, text="<html>bad gateway</html>"))
+    billing = port_on(lambda _request: httpx.Response(502, text="<html>bad gateway</html>"))
 
     with pytest.raises(OutcomeUnknown) as unknown:
         billing.create_customer(ACCOUNT, idempotency_key="k")
@@ -132,7 +109,7 @@ def test_network_failures(
     def break_off(_request: httpx.Request) -> httpx.Response:
         raise raised("broken")
 
-    billing = stripe(break_off)
+    billing = port_on(break_off)
 
     with pytest.raises(on_write):
         billing.create_customer(ACCOUNT, idempotency_key="k")
@@ -165,7 +142,7 @@ class KeptFailures:
 class TestKeptFailure:
     def create(self, vendor: KeptFailures) -> Customer:
         """Create the customer with the key "k"."""
-        return stripe(vendor).create_customer(ACCOUNT, idempotency_key="k")
+        return port_on(vendor).create_customer(ACCOUNT, idempotency_key="k")
 
     def test_absent_record_is_created_under_a_further_key(self) -> None:
         vendor = KeptFailures("k", "k+")
@@ -201,7 +178,7 @@ class TestKeptFailure:
             return httpx.Response(500, json={"error": {"type": "api_error"}})
 
         with pytest.raises(OutcomeUnknown):
-            stripe(fail).create_customer(ACCOUNT, idempotency_key="k")
+            port_on(fail).create_customer(ACCOUNT, idempotency_key="k")
         assert len(requests) == 1
 
 
@@ -212,7 +189,7 @@ def test_each_request_carries_key_and_version() -> None:
         seen.append(request)
         return httpx.Response(200, json=CUSTOMER)
 
-    stripe(answer).create_customer(ACCOUNT, idempotency_key="k")
+    port_on(answer).create_customer(ACCOUNT, idempotency_key="k")
 
     assert seen[0].headers["Authorization"] == f"Bearer {SECRET_VALUE}"
     assert seen[0].headers["Stripe-Version"] == API_VERSION
@@ -222,11 +199,11 @@ def test_each_request_carries_key_and_version() -> None:
 
 def test_customer_made_by_hand_has_an_id_of_its_own() -> None:
     by_hand = {**CUSTOMER, "name": None, "metadata": {}}
-    customer = stripe(lambda _request: httpx.Response(200, json=by_hand)).get_customer("cus_1")
+    customer = port_on(lambda _request: httpx.Response(200, json=by_hand)).get_customer("cus_1")
 
     assert (customer.id, customer.name) == ("stripe:cus_1", "cus_1")
 
 
 def test_wrong_option() -> None:
     with pytest.raises(ContractViolation, match="automatic_tax"):
-        stripe(failure(500, None, None), automatic_tax="yes")
+        port_on(failure(500, None, None), automatic_tax="yes")

@@ -9,12 +9,15 @@ from urllib.parse import urlencode
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from interlock.canonical import Address, Line, LineKind, Money, UnitPrice
+from interlock.canonical import EXPONENTS, Address, Line, LineKind, Money, UnitPrice
 from interlock.connectors.billing import stripe_objects
-from interlock.connectors.billing.stripe_objects import minor_units
+from interlock.connectors.billing.stripe_objects import minor_units, money
 from interlock.errors import BusinessRuleViolation
 
 from local.sandboxes.stripe.parameters import decode
+
+# Of how many units at Stripe an amount is a multiple.
+STEPS = {"ISK": 100} | {code: 10 for code, decimals in EXPONENTS.items() if decimals == 3}
 
 
 @pytest.mark.parametrize(
@@ -31,6 +34,16 @@ from local.sandboxes.stripe.parameters import decode
 )
 def test_minor_units_as_stripe_counts(amount: str, currency: str, units: int) -> None:
     assert minor_units(Money.of(amount, currency)) == units
+
+
+@given(
+    st.integers(-(10**12), 10**12),
+    st.sampled_from(sorted(set(EXPONENTS) - {"UGX"})),
+)
+def test_amounts_at_stripe_are_read_exactly(units: int, currency: str) -> None:
+    told = units * STEPS.get(currency, 1)
+
+    assert minor_units(money(told, currency.lower())) == told
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,9 @@ life of a run, since address or customer may have been corrected after an answer
 Unconfirmed: whether Stripe takes 0 for `days_until_due`, whether cancelling stops a first invoice
 that is still a draft, and the type in the body of a 409, whose status alone decides.
 
-The connection's secret is `{"api_key": "rk_…"}`, a restricted key that may write customers and
-subscriptions and read products and prices. Its option, as text:
+The connection's secret is `{"api_key": "rk_…"}`, a restricted key that may write customers,
+subscriptions and meter events and read all else that this module, `stripe_books` and `stripe_usage`
+name (https://docs.stripe.com/keys/restricted-api-keys). Its option, as text:
 
 - `automatic_tax` ("false"): "true" has Stripe Tax put tax on the invoices, which needs tax
   registrations at Stripe and customers' addresses (https://docs.stripe.com/tax/set-up). Otherwise
@@ -32,7 +33,7 @@ subscriptions and read products and prices. Its option, as text:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import httpx
@@ -41,61 +42,30 @@ from interlock.canonical import Account, Customer, Subscription
 from interlock.connections import Connection
 from interlock.connectors.billing import stripe_objects
 from interlock.connectors.billing.port import Catalogue
-from interlock.connectors.billing.stripe_objects import ACCOUNT_ID, ORDER_ID, form
-from interlock.credentials import BearerKey
+from interlock.connectors.billing.stripe_facts import StripeFacts
+from interlock.connectors.billing.stripe_objects import ACCOUNT_ID, ORDER_ID
+from interlock.connectors.billing.stripe_requests import VENDOR, Requests, once
 from interlock.errors import (
     BusinessRuleViolation,
     ContractViolation,
-    InterlockError,
-    OutcomeUnknown,
     RecordConflict,
     RecordNotFound,
 )
-from interlock.http import ErrorTable, VendorClient
 
-VENDOR = "stripe"
-# Pinned, since this module is written for it: https://docs.stripe.com/api/versioning
-API_VERSION = "2026-08-26.dahlia"
 CUSTOMERS = "/v1/customers"
 SCHEDULES = "/v1/subscription_schedules"
 SUBSCRIPTIONS = "/v1/subscriptions"
 # An attempt is never older than its run, which lasts 90 days at most; one more for the clocks.
 RUN_SECONDS = 91 * 24 * 3600
-PAGE_SIZE = 100
 LIVE_SCHEDULES = ("not_started", "active")
-# How many idempotency keys a create may use, each but the first after a kept failure: more than
-# the attempts of a day, after which Stripe forgets a key.
-MOST_KEYS = 40
-REPLAYED_FAILURE = "replayed_failure"
 
 R = TypeVar("R")
 
 
-def _error_code(response: httpx.Response) -> str:
-    if response.is_error and response.headers.get("idempotent-replayed") == "true":
-        return REPLAYED_FAILURE
-    error = response.json()["error"]
-    return error.get("code") or error["type"]
-
-
-# https://docs.stripe.com/api/errors, https://docs.stripe.com/error-low-level and
-# https://docs.stripe.com/error-codes; every other answer is as ErrorTable has it.
-ERRORS = ErrorTable(
-    code=_error_code,
-    errors={
-        (400, "resource_missing"): RecordNotFound,
-        (400, "idempotency_error"): RecordConflict,
-        # The first request with this idempotency key is still under way.
-        (409, ""): OutcomeUnknown,
-        # Something that Stripe depends on failed on the way.
-        (424, ""): OutcomeUnknown,
-    },
-    request_id="request-id",
-)
-
-
-class Stripe:
+class Stripe(StripeFacts):
     """The billing port on Stripe's API v1: see this module and `connectors.billing.port`.
+
+    Here is what is sold to whom; what comes of it is in `stripe_books`.
 
     `transport` replaces the network in tests; `clock` returns seconds since the epoch. Raises
     ContractViolation for a wrong option.
@@ -108,28 +78,22 @@ class Stripe:
         transport: httpx.BaseTransport | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._connection = connection
-        self._clock = clock
+        super().__init__(connection, Requests(connection, transport), clock)
         self._automatic_tax = _automatic_tax(connection)
-        self._client = VendorClient(
-            connection,
-            auth=BearerKey(connection.secret, "api_key", vendor=VENDOR),
-            errors=ERRORS,
-            headers={"Stripe-Version": API_VERSION},
-            transport=transport,
-        )
 
     def get_catalogue(self, skus: tuple[str, ...]) -> Catalogue:
         """https://docs.stripe.com/api/products/list"""
         if not skus:
             return Catalogue(billable_skus=())
         parameters = {"ids": sorted(set(skus)), "active": True}
-        active = {row["id"] for row in self._list("/v1/products", parameters, "get_catalogue")}
+        active = {
+            row["id"] for row in self._requests.all("/v1/products", parameters, "get_catalogue")
+        }
         return Catalogue(billable_skus=tuple(sku for sku in skus if sku in active))
 
     def get_customer(self, remote_id: str) -> Customer:
         """https://docs.stripe.com/api/customers/retrieve"""
-        customer = self._get(f"{CUSTOMERS}/{remote_id}", "get_customer", remote_id)
+        customer = self._requests.get(f"{CUSTOMERS}/{remote_id}", "get_customer", remote_id)
         if customer.get("deleted"):
             raise RecordNotFound(
                 "the customer is deleted", vendor=VENDOR, operation="get_customer", record=remote_id
@@ -157,10 +121,10 @@ class Stripe:
 
         def create(key: str) -> Customer:
             return self._to_customer(
-                self._post(CUSTOMERS, parameters, "create_customer", account.id, key=key)
+                self._requests.post(CUSTOMERS, parameters, "create_customer", account.id, key=key)
             )
 
-        return _once(create, lambda: self.find_customer(account), idempotency_key)
+        return once(create, lambda: self.find_customer(account), idempotency_key)
 
     def delete_customer(self, remote_id: str) -> None:
         """https://docs.stripe.com/api/customers/delete
@@ -169,18 +133,18 @@ class Stripe:
         """
         operation = "delete_customer"
         path = f"{CUSTOMERS}/{remote_id}"
-        if self._get(path, operation, remote_id).get("deleted"):
+        if self._requests.get(path, operation, remote_id).get("deleted"):
             return
         ours = {"customer": remote_id}
-        live = [row["id"] for row in self._list(SUBSCRIPTIONS, ours, operation)]
-        schedules = self._list(SCHEDULES, ours, operation)
+        live = [row["id"] for row in self._requests.all(SUBSCRIPTIONS, ours, operation)]
+        schedules = self._requests.all(SCHEDULES, ours, operation)
         live += [row["id"] for row in schedules if row["status"] in LIVE_SCHEDULES]
         if live:
             problem = f"the customer has live subscriptions: cancel {', '.join(live)} first"
             raise BusinessRuleViolation(
                 [problem], vendor=VENDOR, operation=operation, record=remote_id
             )
-        self._client.request("DELETE", path, operation=operation, record=remote_id)
+        self._requests.delete(path, operation, remote_id)
 
     def get_subscription(self, remote_id: str) -> Subscription:
         """https://docs.stripe.com/api/subscription_schedules/retrieve"""
@@ -213,13 +177,13 @@ class Stripe:
 
         def create(key: str) -> Subscription:
             return self._to_subscription(
-                self._post(SCHEDULES, parameters, operation, subscription.id, key=key)
+                self._requests.post(SCHEDULES, parameters, operation, subscription.id, key=key)
             )
 
         def find() -> Subscription | None:
             return self.find_subscription(subscription.id, customer_remote_id=customer_remote_id)
 
-        return _once(create, find, idempotency_key)
+        return once(create, find, idempotency_key)
 
     def cancel_subscription(self, remote_id: str) -> Subscription:
         """https://docs.stripe.com/api/subscription_schedules/cancel
@@ -230,58 +194,21 @@ class Stripe:
         """
         operation = "cancel_subscription"
         schedule = self._get_schedule(remote_id, operation)
+        # Before anything is cancelled: what is missing can be entered until then.
+        stripe_objects.subsidiary(schedule)
         terms = {"invoice_now": False, "prorate": False}
         if schedule["status"] in LIVE_SCHEDULES:
             parameters = {**terms, "expand": ["phases.items.price"]}
             path = f"{SCHEDULES}/{remote_id}/cancel"
-            schedule = self._post(path, parameters, operation, remote_id)
+            schedule = self._requests.post(path, parameters, operation, remote_id)
         elif schedule["status"] == "released" and self._status(schedule) != "canceled":
             path = f"{SUBSCRIPTIONS}/{schedule['released_subscription']}"
-            self._client.request(
-                "DELETE", path, params=form(terms), operation=operation, record=remote_id
-            )
+            self._requests.delete(path, operation, remote_id, terms)
         return self._to_subscription(schedule)
-
-    def _get(
-        self, path: str, operation: str, record: str, parameters: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
-        return self._client.request(
-            "GET", path, params=form(parameters or {}), operation=operation, record=record
-        ).json()
 
     def _get_schedule(self, remote_id: str, operation: str) -> dict[str, Any]:
         expand = {"expand": ["phases.items.price"]}
-        return self._get(f"{SCHEDULES}/{remote_id}", operation, remote_id, expand)
-
-    def _post(
-        self,
-        path: str,
-        parameters: Mapping[str, Any],
-        operation: str,
-        record: str,
-        *,
-        key: str | None = None,
-    ) -> dict[str, Any]:
-        return self._client.request(
-            "POST",
-            path,
-            data=form(parameters),
-            headers={"Idempotency-Key": key} if key else {},
-            operation=operation,
-            record=record,
-        ).json()
-
-    def _list(
-        self, path: str, parameters: Mapping[str, Any], operation: str
-    ) -> Iterator[dict[str, Any]]:
-        """Every object of a list, page by page: https://docs.stripe.com/api/pagination"""
-        query = {**parameters, "limit": PAGE_SIZE}
-        while True:
-            page = self._client.request("GET", path, params=form(query), operation=operation).json()
-            yield from page["data"]
-            if not page["has_more"]:
-                return
-            query["starting_after"] = page["data"][-1]["id"]
+        return self._requests.get(f"{SCHEDULES}/{remote_id}", operation, remote_id, expand)
 
     def _carrying(
         self,
@@ -297,7 +224,7 @@ class Stripe:
         found = {
             row["id"]: row
             for selection in (*selections, recent)
-            for row in self._list(path, selection | parameters, operation)
+            for row in self._requests.all(path, selection | parameters, operation)
             if row["metadata"].get(name) == value
         }
         return list(found.values())
@@ -324,6 +251,7 @@ class Stripe:
             id=own_id or self._connection.canonical_id(remote_id),
             references={self._connection.name: remote_id},
             customer_id=customer_id or self._connection.canonical_id(schedule["customer"]),
+            subsidiary=stripe_objects.subsidiary(schedule),
             currency=phase["currency"].upper(),
             payment_days=stripe_objects.payment_days(schedule),
             start_date=start,
@@ -340,26 +268,9 @@ class Stripe:
         started = schedule["released_subscription"]
         if started is None:
             return "canceled"
-        return self._get(f"{SUBSCRIPTIONS}/{started}", "get_subscription", schedule["id"])["status"]
-
-
-def _once(
-    create: Callable[[str], R], find: Callable[[], R | None], key: str, keys: int = MOST_KEYS
-) -> R:
-    """Create under an idempotency key, and under a further one where a failure is kept for it.
-
-    Stripe keeps the first answer to a key for at least 24 hours, a refusal and a 500 too, and
-    replays it. So a create that failed without effect could never succeed under its key, whatever
-    was repaired: once the failure is replayed and the record is not there, the next key is used.
-    An answer that was only lost is asked for again under the same key.
-    https://docs.stripe.com/error-low-level#idempotency
-    """
-    try:
-        return create(key)
-    except InterlockError as failure:
-        if failure.code != REPLAYED_FAILURE or keys == 1:
-            raise
-    return find() or _once(create, find, f"{key}+", keys - 1)
+        return self._requests.get(f"{SUBSCRIPTIONS}/{started}", "get_subscription", schedule["id"])[
+            "status"
+        ]
 
 
 def _only(found: list[R], key: str) -> R | None:

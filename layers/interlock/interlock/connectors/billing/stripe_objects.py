@@ -20,11 +20,12 @@ from interlock.canonical import (
     Subscription,
     UnitPrice,
 )
-from interlock.errors import BusinessRuleViolation
+from interlock.errors import BusinessRuleViolation, ContractViolation
 
 # Keys of our metadata: https://docs.stripe.com/api/metadata
 ACCOUNT_ID = "interlock_account_id"
 ORDER_ID = "interlock_order_id"
+SUBSIDIARY = "interlock_subsidiary"
 LINE_NUMBER = "interlock_line"
 LINE_DESCRIPTION = "interlock_description"
 METADATA_VALUE_LENGTH = 500
@@ -55,6 +56,21 @@ def minor_units(money: Money) -> int:
     if units % step:
         raise BusinessRuleViolation([f"Stripe cannot charge a fraction as small as in {money}"])
     return int(units)
+
+
+def money(units: int, currency: str) -> Money:
+    """The other way round, of a currency in Stripe's lower case.
+
+    Raises BusinessRuleViolation for a currency whose unit at Stripe is not certain, and
+    ContractViolation for an amount that the currency cannot express.
+    """
+    code = currency.upper()
+    if code in UNCLEAR_CURRENCIES:
+        raise BusinessRuleViolation([f"Stripe's unit for {code} is not certain"])
+    try:
+        return Money.of(Decimal(units).scaleb(-STRIPE_EXPONENTS[code]), code)
+    except (KeyError, ValueError):
+        raise ContractViolation(f"{units} is no amount of the currency {code}") from None
 
 
 def unit_amount(line: Line) -> str:
@@ -97,9 +113,14 @@ def timestamp(day: date) -> int:
     return int(datetime.combine(day, TIME_OF_DAY).timestamp())
 
 
+def instant(seconds: int) -> datetime:
+    """Stripe's time, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
 def day(seconds: int) -> date:
     """The calendar day, in UTC, of Stripe's time."""
-    return datetime.fromtimestamp(seconds, UTC).date()
+    return instant(seconds).date()
 
 
 def months_between(start: date, end: date) -> int:
@@ -136,7 +157,11 @@ def schedule(
     subscription: Subscription, customer_remote_id: str, *, automatic_tax: bool
 ) -> dict[str, Any]:
     """The parameters of a schedule that starts a subscription and lets it go on after its term."""
-    ids = {ORDER_ID: subscription.id, ACCOUNT_ID: subscription.customer_id}
+    metadata = {
+        ORDER_ID: subscription.id,
+        ACCOUNT_ID: subscription.customer_id,
+        SUBSIDIARY: subscription.subsidiary,
+    }
     return {
         "customer": customer_remote_id,
         "start_date": timestamp(subscription.start_date),
@@ -148,13 +173,13 @@ def schedule(
             "collection_method": "send_invoice",
             "invoice_settings": {"days_until_due": subscription.payment_days},
         },
-        "metadata": ids,
+        "metadata": metadata,
         "phases": [
             {
                 "billing_cycle_anchor": "phase_start",
                 "duration": {"interval": "month", "interval_count": subscription.term_months},
                 "items": [item(line) for line in subscription.lines],
-                "metadata": ids,
+                "metadata": metadata,
                 "proration_behavior": "create_prorations",
             }
         ],
@@ -179,6 +204,20 @@ def item(line: Line) -> dict[str, Any]:
         },
         "quantity": int(line.quantity),
     }
+
+
+def subsidiary(schedule: dict[str, Any]) -> str:
+    """The one whose books the subscription's invoices belong to.
+
+    Raises ContractViolation for a schedule that does not say so.
+    """
+    try:
+        return schedule["metadata"][SUBSIDIARY]
+    except KeyError:
+        raise ContractViolation(
+            f"{schedule['id']} does not say whose books it belongs to: enter the subsidiary as "
+            f"{SUBSIDIARY} in the metadata of the schedule and of its subscription"
+        ) from None
 
 
 def payment_days(schedule: dict[str, Any]) -> int:
