@@ -25,6 +25,7 @@ from proteus import config as proteus_config
 
 CHART_OF_ACCOUNTS = "account.account_template_root_en"
 TAX_ACCOUNT_CODE = "6.3.6"
+EXCHANGE_JOURNAL = "account.journal_currency_exchange"
 
 
 class Books:
@@ -91,6 +92,7 @@ class Books:
         for year in self.books["fiscal_years"]:
             self.enter_fiscal_year(company, year)
         self.enter_tax(company, entry["tax"])
+        self.enter_accounts(company)
 
     def work_in(self, company: Any) -> None:
         """What follows is seen and done as a member of this company."""
@@ -111,7 +113,7 @@ class Books:
         self.config._context = Model.get("res.user").get_preferences(True, {})
 
     def enter_chart_of_accounts(self, company: Any) -> None:
-        template_id = Model.get("ir.model.data").get_id(CHART_OF_ACCOUNTS, self.config.context)
+        template_id = self.get_id(CHART_OF_ACCOUNTS)
         wizard = Wizard("account.create_chart")
         wizard.execute("account")
         wizard.form.account_template = Model.get("account.account.template")(template_id)
@@ -155,20 +157,43 @@ class Books:
         return sequence
 
     def enter_tax(self, company: Any, entry: dict[str, str]) -> None:
-        accounts = Model.get("account.account").find(
-            [("code", "=", TAX_ACCOUNT_CODE), ("company", "=", company.id)]
-        )
+        account = self.account_of_code(company, TAX_ACCOUNT_CODE)
         tax = Model.get("account.tax")(
             name=entry["name"],
             description=entry["description"],
             company=company,
             type="percentage",
             rate=Decimal(entry["rate"]),
-            invoice_account=accounts[0],
-            credit_note_account=accounts[0],
+            invoice_account=account,
+            credit_note_account=account,
         )
         tax.save()
         self.taxes.append(tax)
+
+    def enter_accounts(self, company: Any) -> None:
+        for entry in self.books["accounts"]:
+            parent = self.account_of_code(company, entry["parent"])
+            account = Model.get("account.account")(
+                name=entry["name"],
+                code=entry["code"],
+                company=company,
+                parent=parent,
+                type=parent.type,
+            )
+            account.save()
+        settings = Model.get("account.configuration")(1)
+        for setting, code in self.books["account_settings"].items():
+            setattr(settings, setting, self.account_of_code(company, code))
+        settings.currency_exchange_journal = Model.get("account.journal")(
+            self.get_id(EXCHANGE_JOURNAL)
+        )
+        settings.save()
+
+    def account_of_code(self, company: Any, code: str) -> Any:
+        (account,) = Model.get("account.account").find(
+            [("code", "=", code), ("company", "=", company.id)]
+        )
+        return account
 
     def enter_party_settings(self) -> None:
         settings = Model.get("party.configuration")(1)
@@ -199,13 +224,12 @@ class Books:
         categories = {
             entry["name"]: self.enter_category(entry["name"]) for entry in self.books["categories"]
         }
-        get_id = Model.get("ir.model.data").get_id
         for entry in self.books["products"]:
             template = Model.get("product.template")(
                 name=entry["name"],
                 type="service",
                 salable=True,
-                default_uom=Model.get("product.uom")(get_id(entry["unit"], self.config.context)),
+                default_uom=Model.get("product.uom")(self.get_id(entry["unit"])),
                 account_category=categories[entry["category"]],
             )
             template.products[0].suffix_code = entry["code"]
@@ -248,12 +272,15 @@ class Books:
             sequence.padding = 5
             sequence.save()
 
+    def get_id(self, xml_id: str) -> int:
+        """The id of a record that comes with Tryton's modules."""
+        return Model.get("ir.model.data").get_id(xml_id, self.config.context)
+
     def enter_user(self, entry: dict[str, Any]) -> str:
         """A user of the REST API, with access to all companies; returns the key."""
-        get_id = Model.get("ir.model.data").get_id
         user = Model.get("res.user")(name=entry["name"], login=entry["login"])
         for group in entry["groups"]:
-            user.groups.append(Model.get("res.group")(get_id(group, self.config.context)))
+            user.groups.append(Model.get("res.group")(self.get_id(group)))
         for company in self.companies.values():
             user.companies.append(Model.get("company.company")(company.id))
         user.company = next(iter(self.companies.values()))

@@ -9,7 +9,7 @@ import base64
 import json
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -25,6 +25,9 @@ from interlock.connectors.erp.tryton import Tryton
 from interlock.errors import OutcomeUnknown
 
 from local.tryton import TrytonServer, build_database
+from tests.contracts.erp.accounts import account
+from tests.contracts.erp.postings import Ledger
+from tests.contracts.erp.tryton_ledger import TrytonLedger
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -42,17 +45,17 @@ class Subsidiary:
 
 
 class LosesAnswers(httpx.BaseTransport):
-    """The network; the answers of those requests are lost whose path ends with `ends_with`."""
+    """The network; the answers of those requests are lost whose path has `part` in it."""
 
     def __init__(self) -> None:
-        self.ends_with: str | None = None
+        self.part: str | None = None
         self._network = httpx.HTTPTransport()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """What was asked for is done all the same."""
+        """What was asked for is done all the same; a refusal is not lost."""
         response = self._network.handle_request(request)
-        lost = request.method != "GET" and self.ends_with
-        if lost and request.url.path.endswith(lost):
+        lost = request.method != "GET" and self.part
+        if lost and lost in request.url.path and response.is_success:
             response.read()
             raise httpx.ReadError("the answer was lost", request=request)
         return response
@@ -62,7 +65,7 @@ class LosesAnswers(httpx.BaseTransport):
         self._network.close()
 
 
-class TrytonUnderTest:
+class TrytonUnderTest(TrytonLedger):
     """The real Tryton, and what its people do by hand."""
 
     subsidiaries = (
@@ -78,7 +81,7 @@ class TrytonUnderTest:
         self.port: ErpPort = self.connect(server.key())
 
     def connect(self, key: str, transport: httpx.BaseTransport | None = None) -> ErpPort:
-        """The port, with this key as its secret."""
+        """The port, with this key as its secret; the German company has books in GBP too."""
 
         class LocalConnection(Connection):
             """A connection whose secret needs no Secrets Manager."""
@@ -87,27 +90,40 @@ class TrytonUnderTest:
                 return {"key": key}
 
         address = {"base_url": self._server.url, "secret_id": "tryton"}
-        connection = LocalConnection(name="tryton", vendor="tryton", **address)
+        options = {"currencies": json.dumps({"TESSALINE-DE": ["GBP"]})}
+        connection = LocalConnection(name="tryton", vendor="tryton", **address, options=options)
         return Tryton(connection, transport=transport or self._transport)
 
     def leave_draft(self, order: Order, customer: str) -> None:
         """An attempt to enter an order dies before it is more than a draft."""
-
-        def die_at_quote(request: httpx.Request) -> httpx.Response:
-            if request.url.path.endswith("/quote"):
-                raise httpx.ReadError("died")
-            return self._transport.handle_request(request)
-
-        port = self.connect(self._server.key(), httpx.MockTransport(die_at_quote))
-        with pytest.raises(OutcomeUnknown):
+        with self.dies_before("/quote") as port, pytest.raises(OutcomeUnknown):
             port.create_order(order, customer_remote_id=customer)
 
     @contextmanager
+    def dies_before(self, part: str) -> Iterator[ErpPort]:
+        """A port whose process dies instead of sending a change to such a path."""
+
+        def die(request: httpx.Request) -> httpx.Response:
+            if request.method != "GET" and part in request.url.path:
+                raise httpx.ReadError("died")
+            return self._transport.handle_request(request)
+
+        yield self.connect(self._server.key(), httpx.MockTransport(die))
+
+    def dies_before_posting(self) -> AbstractContextManager[ErpPort]:
+        """A port whose process dies with a draft in the books."""
+        return self.dies_before("/post")
+
+    def dies_before_applying(self) -> AbstractContextManager[ErpPort]:
+        """A port whose process dies when a credit memo is posted, and before it is applied."""
+        return self.dies_before("/account.move")
+
+    @contextmanager
     def answer_lost(self, *, to: str) -> Iterator[None]:
-        """The answers to what makes a "customer", an "order" or a "project" are lost."""
-        self._transport.ends_with = self._MAKING[to]
+        """The answers to what makes a "customer", an "order", a "document" and so on are lost."""
+        self._transport.part = self._MAKING[to]
         yield
-        self._transport.ends_with = None
+        self._transport.part = None
 
     def edit_customer(self, remote_id: str) -> None:
         """Finance corrects the name, the address and the web site."""
@@ -180,14 +196,7 @@ class TrytonUnderTest:
 
     def close_period(self, day: date, subsidiary: str) -> None:
         """Finance closes the month."""
-        encoded = {"__class__": "date", "year": day.year, "month": day.month, "day": day.day}
-        domain = [
-            ["company", "=", self._company(subsidiary)],
-            ["start_date", "<=", encoded],
-            ["end_date", ">=", encoded],
-        ]
-        (period,) = self._finance("GET", "account.period", domain=domain, fields=["id"])
-        self._finance("POST", f"account.period/{period['id']}/close", {})
+        self._finance("POST", f"account.period/{self._period(day, subsidiary)}/close", {})
 
     def enter_payment_terms(self, *instalments: list[dict[str, int]]) -> str:
         """Finance agrees on new terms: halves, then the rest, each after its steps; their name."""
@@ -234,7 +243,15 @@ class TrytonUnderTest:
         work = self._finance("GET", f"project.work/{project_remote_id}", fields=["children.name"])
         return [task["name"] for task in work["children"]]
 
-    _MAKING = {"customer": "/party.party", "order": "/confirm", "project": "/project.work"}
+    _MAKING = {
+        "customer": "/party.party",
+        "order": "/confirm",
+        "project": "/project.work",
+        "document": "/post",
+        "credit memo": "/account.invoice.line/",
+        "entry": "/post",
+        "customer credit": "/account.move/",
+    }
     _HALF = {
         "ratio": {"__class__": "Decimal", "decimal": "0.5"},
         "divisor": {"__class__": "Decimal", "decimal": "2"},
@@ -264,11 +281,13 @@ class TrytonUnderTest:
         domain: list | None = None,
         fields: list[str] | None = None,
         company: int | None = None,
+        context: dict[str, Any] | None = None,
         by: str = "finance",
     ) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self._server.key(by)}"}
-        if company is not None:
-            headers["X-Tryton-Context"] = _base64({"company": company})
+        context = {**(context or {}), **({"company": company} if company else {})}
+        if context:
+            headers["X-Tryton-Context"] = _base64(context)
         return httpx.request(
             method,
             f"{self._server.url}/rest/model/{path}",
@@ -296,3 +315,15 @@ def tryton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrytonUnderTest
 def erp(request: pytest.FixtureRequest) -> TrytonUnderTest:
     """Each ERP in turn."""
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def customer(erp) -> str:
+    """The remote id of a new customer."""
+    return erp.port.create_customer(account(), parent_remote_id=None).remote_id
+
+
+@pytest.fixture
+def ledger(erp) -> Ledger:
+    """The American books, as they are now."""
+    return Ledger(erp)

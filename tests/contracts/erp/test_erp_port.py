@@ -9,7 +9,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from interlock.canonical import Account, Address, Line, LineKind, Money, Order, UnitPrice
+from interlock.canonical import Address, Line, LineKind, Money, Order, UnitPrice
 from interlock.connectors.erp.port import CustomerCriteria, OrderContextQuery
 from interlock.errors import (
     BusinessRuleViolation,
@@ -21,30 +21,10 @@ from interlock.errors import (
     VendorUnavailable,
 )
 
+from tests.contracts.erp.accounts import account, new_id
+
 SUBSIDIARIES = ("TESSALINE-US", "TESSALINE-DE", "TESSALINE-JP")
 US = "TESSALINE-US"
-
-
-def new_id() -> str:
-    return f"crm:{uuid.uuid4().hex[:18]}"
-
-
-def account(**changes) -> Account:
-    identity = new_id()
-    values = {
-        "id": identity,
-        "name": f"Customer {identity}",
-        "domain": f"{identity[4:]}.example",
-        "email": "accounts@example.com",
-        "billing_address": Address(
-            street="500 Congress Ave",
-            city="Austin",
-            region="TX",
-            postal_code="78701",
-            country="US",
-        ),
-    }
-    return Account(**values | changes)
 
 
 def line(number: int, sku: str, kind: LineKind, quantity: str, price: str, currency: str) -> Line:
@@ -92,12 +72,6 @@ def context_query(subsidiary: str = US, **changes) -> OrderContextQuery:
         "country": "US",
     }
     return OrderContextQuery(**values | changes)
-
-
-@pytest.fixture
-def customer(erp) -> str:
-    """The remote id of a new customer."""
-    return erp.port.create_customer(account(), parent_remote_id=None).remote_id
 
 
 class TestOrderContext:

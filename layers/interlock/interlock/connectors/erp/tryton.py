@@ -6,7 +6,8 @@ A connection:
      "secret_id": "interlock/tryton", "options": {"parent_relation": "Parent"}}
 
 The secret is {"key": "…"}: the key of a validated user application for "rest" of a user in the
-groups Sales, Accounting and Project Administration, with access to every company.
+groups Sales, Accounting and Project Administration, with access to every company. None of them may
+close a period.
 https://docs.tryton.org/latest/server/topics/user_application.html
 
 | canonical | Tryton |
@@ -32,11 +33,13 @@ https://docs.tryton.org/latest/modules-sale/
 
 **Nothing twice.** Tryton has no idempotency keys. The unique `code` refuses a second customer. An
 order is first made as a draft, which commits nobody, and confirmed only when no other attempt's
-order is in its way: whoever is last to make a draft sees the other one; an order that is already
-confirmed wins, of two drafts the newer; a loser cancels its own. Two projects made at once are
-seen and reported as a conflict. What carries the key is left as it is by people: the code of a
-party, which Tryton fixes, and the reference of an order, which it does not. A project may be given
-another name, since the key is in its comment too.
+order is in its way: see `tryton_drafts`. Two projects made at once are seen and reported as a
+conflict. What carries the key is left as it is by people: the code of a party, which Tryton fixes,
+and the reference of an order, which it does not. A project may be given another name, since the key
+is in its comment too.
+
+What is posted is described in `tryton_documents` and `tryton_entries`, in which accounts in
+`tryton_books`.
 """
 
 from __future__ import annotations
@@ -52,8 +55,14 @@ from interlock.connectors.erp.port import (
     CustomerCriteria,
     OrderContext,
     OrderContextQuery,
+    PostingContext,
+    PostingContextQuery,
 )
+from interlock.connectors.erp.tryton_books import TrytonBooks
+from interlock.connectors.erp.tryton_credits import TrytonCredits
+from interlock.connectors.erp.tryton_drafts import keep_one, other_attempt
 from interlock.connectors.erp.tryton_facts import TrytonFacts
+from interlock.connectors.erp.tryton_listing import TrytonListing
 from interlock.connectors.erp.tryton_rest import VENDOR, TrytonRest
 from interlock.errors import (
     BusinessRuleViolation,
@@ -70,7 +79,7 @@ PARENT_RELATION = "Parent"
 WHOLE_HISTORY = ["active", "in", [True, False]]
 
 
-class Tryton:
+class Tryton(TrytonCredits, TrytonListing):
     """The ERP port on Tryton; `transport` replaces the network in tests."""
 
     def __init__(
@@ -80,12 +89,13 @@ class Tryton:
         self._rest = TrytonRest(connection, transport=transport)
         parent_relation = connection.options.get("parent_relation", PARENT_RELATION)
         self._facts = TrytonFacts(self._rest, parent_relation=parent_relation)
+        self._books = TrytonBooks(self._rest, connection.options)
 
     def get_order_context(
         self, query: OrderContextQuery, *, customer_remote_id: str | None
     ) -> OrderContext:
         """The facts for the validation of an order, in the company that the order names."""
-        companies = self._facts.companies()
+        companies = self._books.companies()
         company = companies.get(query.subsidiary)
         company_id = company["id"] if company else None
         products = self._facts.products(query.skus, company_id)
@@ -102,6 +112,10 @@ class Tryton:
             and self._facts.period_is_open(company_id, query.posting_date),
             credit_hold=credit_hold,
         )
+
+    def get_posting_context(self, query: PostingContextQuery) -> PostingContext:
+        """The facts for the posting of a document, in the company that the document names."""
+        return self._books.context(query)
 
     # -- customers ---------------------------------------------------------------------------
 
@@ -245,7 +259,7 @@ class Tryton:
             "sale.sale", values, mapping.SALE_FIELDS, record=order.id, company=company
         )
         self._check_amounts(order, sale)
-        self._give_way(order, sale)
+        keep_one(sale, self._sales(order.id), self._withdraw, key=order.id)
         return mapping.order(self._confirm(order, sale), self._name)
 
     def cancel_order(self, remote_id: str) -> Order:
@@ -289,16 +303,6 @@ class Tryton:
             problem = f"the ERP comes to {entered.net} net of tax where {order.net} was agreed"
             raise BusinessRuleViolation([problem], vendor=VENDOR, record=order.id)
 
-    def _give_way(self, order: Order, sale: dict[str, Any]) -> None:
-        """Leave one order for this business key, whatever other attempts are doing."""
-        for rival in self._sales(order.id):
-            if rival["id"] == sale["id"]:
-                continue
-            if rival["id"] < sale["id"] and self._withdraw(rival):
-                continue
-            self._withdraw(sale)
-            raise _other_attempt(order)
-
     def _withdraw(self, sale: dict[str, Any]) -> bool:
         """Cancel a draft or quotation; False when it was confirmed meanwhile."""
         try:
@@ -315,7 +319,7 @@ class Tryton:
         except VendorRejected:
             now = self._rest.read("sale.sale", sale["id"], mapping.SALE_FIELDS)
             if now["state"] == "cancelled":
-                raise _other_attempt(order) from None
+                raise other_attempt(order.id) from None
             self._cancel(now)
             party, company = now["party"]["id"], now["company"]["id"]
             if hold := self._facts.credit_hold(party, company, order):
@@ -388,15 +392,6 @@ class Tryton:
             values = {**done, "children": [["write", tasks, done]]} if tasks else done
             work = self._rest.write("project.work", remote_id, values, mapping.PROJECT_FIELDS)
         return mapping.project(work, self._name)
-
-
-def _other_attempt(order: Order) -> OutcomeUnknown:
-    return OutcomeUnknown(
-        "is entering this order for another attempt",
-        vendor=VENDOR,
-        operation="create_order",
-        record=order.id,
-    )
 
 
 def _only(found: list[dict[str, Any]], what: str, key: str) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""What the adapter looks up in Tryton's own records: companies, products, terms, periods."""
+"""What the adapter looks up in Tryton's own records: customers, products, terms, periods."""
 
 from __future__ import annotations
 
@@ -17,11 +17,6 @@ class TrytonFacts:
     def __init__(self, rest: TrytonRest, *, parent_relation: str) -> None:
         self._rest = rest
         self._parent_relation = parent_relation
-
-    def companies(self) -> dict[str, dict[str, Any]]:
-        """The companies by the code of their own party."""
-        found = self._rest.search("company.company", [], mapping.COMPANY_FIELDS)
-        return {company["party"]["code"]: company for company in found}
 
     def company(self, order: Order) -> int:
         """The id of the order's subsidiary."""

@@ -30,7 +30,6 @@ from interlock.canonical import (
 from interlock.connectors.erp.tryton_rest import VENDOR
 from interlock.errors import ContractViolation
 
-COMPANY_FIELDS = ["party.code", "currency.code"]
 CREDIT_FIELDS = ["name", "credit_amount", "credit_limit_amount", "currency.code"]
 PARTY_FIELDS = [
     "name",
@@ -150,7 +149,7 @@ def customer(party: dict[str, Any], connection: str) -> Customer:
     remote_id = str(party["id"])
     identifiers = party["identifiers"]
     return Customer(
-        id=_customer_id(party, connection),
+        id=customer_id(party, connection),
         references={connection: remote_id},
         remote_id=remote_id,
         number=party["code"],
@@ -161,7 +160,8 @@ def customer(party: dict[str, Any], connection: str) -> Customer:
     )
 
 
-def _customer_id(party: dict[str, Any], connection: str) -> str:
+def customer_id(party: dict[str, Any], connection: str) -> str:
+    """The canonical id of a party, of which `code` and `id` are known."""
     code = party["code"] or ""
     return code if ":" in code else f"{connection}:{party['id']}"
 
@@ -289,7 +289,7 @@ def order(sale: dict[str, Any], connection: str) -> Order:
             id=sale["reference"],
             references={connection: str(sale["id"])},
             remote_id=str(sale["id"]),
-            bill_to=_customer_id(sale["party"], connection),
+            bill_to=customer_id(sale["party"], connection),
             subsidiary=sale["company"]["party"]["code"],
             currency=currency,
             payment_terms=sale["payment_term"]["name"],

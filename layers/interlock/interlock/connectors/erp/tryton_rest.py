@@ -4,6 +4,7 @@
     GET    /<database>/rest/model/<model>/<id>?f=<field>…           read
     POST   /<database>/rest/model/<model>                           create
     PUT    /<database>/rest/model/<model>/<id>                      write
+    DELETE /<database>/rest/model/<model>/<id>                      delete
     POST   /<database>/rest/model/<model>/<id>/<button>             press a button of the form
 
 The API came with series 8.0 (https://code.tryton.org/tryton/commit/44edc21632c6); Tryton's own
@@ -15,6 +16,9 @@ client for it is https://pypi.org/project/tryton-naiad/. Seen on a running 8.2:
 - 400 is a refusal by a rule of Tryton, with a sentence for people and no code. 401 is a wrong or
   cancelled key, 404 a missing record. An unknown model or field is a 500 with a page of HTML, so
   a 500 does not say that nothing was applied; but each request is one transaction.
+- A field that the client shows as read-only is refused here too, and so is what it shows so in
+  the record's state. Wizards are not offered.
+- A button that would warn a person answers 400, unless the context says to skip warnings.
 """
 
 from __future__ import annotations
@@ -59,14 +63,30 @@ class TrytonRest:
         )
 
     def search(
-        self, model: str, domain: list, fields: list[str], *, company: int | None = None
+        self,
+        model: str,
+        domain: list,
+        fields: list[str],
+        *,
+        company: int | None = None,
+        limit: int | None = None,
     ) -> list[dict[str, Any]]:
-        """The active records that fit, oldest first.
+        """The active records that fit, oldest first; no more than `limit`, if it is given.
 
         https://docs.tryton.org/latest/server/topics/domain.html
         """
         parameters = {"d": _base64(domain), "o": _base64([["id", "ASC"]])}
+        if limit is not None:
+            parameters["s"] = str(limit)
         return self._send("GET", model, fields, context=_context(company), parameters=parameters)
+
+    def newest(
+        self, model: str, domain: list, field: str, *, company: int | None = None
+    ) -> dict[str, Any] | None:
+        """Of the active records that fit, the one with the highest value of a field."""
+        parameters = {"d": _base64(domain), "o": _base64([[field, "DESC"]]), "s": "1"}
+        found = self._send("GET", model, [field], context=_context(company), parameters=parameters)
+        return found[0] if found else None
 
     def exists(self, model: str, domain: list) -> bool:
         """Whether any active record fits."""
@@ -101,11 +121,24 @@ class TrytonRest:
         return self._send("PUT", f"{model}/{record_id}", fields, context=context, values=values)
 
     def press(
-        self, model: str, record_id: str | int, button: str, fields: list[str], *, company: int
+        self,
+        model: str,
+        record_id: str | int,
+        button: str,
+        fields: list[str],
+        *,
+        company: int,
+        skip_warnings: bool = False,
     ) -> dict[str, Any]:
         """Press a button. One that the record's state does not offer is a VendorRejected."""
         path = f"{model}/{record_id}/{button}"
-        return self._send("POST", path, fields, context=_context(company), values={})
+        context = _context(company) | ({"_skip_warnings": True} if skip_warnings else {})
+        return self._send("POST", path, fields, context=context, values={})
+
+    def delete(self, model: str, record_id: str | int) -> None:
+        """Delete a record. One that its state does not let go is a VendorRejected."""
+        path = f"{model}/{record_id}"
+        self._client.request("DELETE", path, operation=f"DELETE {path}")
 
     def _send(
         self,
@@ -165,6 +198,8 @@ def _decode(text: str) -> Any:
 def _untagged(value: dict[str, Any]) -> Any:
     if value.get("__class__") == "Decimal":
         return Decimal(value["decimal"])
+    if value.get("__class__") == "date":
+        return date(value["year"], value["month"], value["day"])
     return value
 
 
