@@ -131,6 +131,9 @@ _ACCOUNT = SObject(
         _read_only("BillingAddress", "address"),
         Field("Tax_Id__c", external_id=True),
         Field("Billing_Email__c", "email"),
+        *_texts("Interlock_Dunning__c", "Interlock_Overdue_Amount__c"),
+        *_texts("Interlock_Overdue_Currency__c"),
+        Field("Interlock_Overdue_Since__c", "date"),
     ),
     children=(
         ("ChildAccounts", "Account", "ParentId"),

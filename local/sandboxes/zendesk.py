@@ -5,44 +5,54 @@ rate limits as documented; `zendesk_account` keeps the records.
 
 - https://developer.zendesk.com/api-reference/ticketing/introduction/#idempotency
 - https://developer.zendesk.com/api-reference/ticketing/oauth/grant_type_tokens/
-- https://developer.zendesk.com/api-reference/introduction/requests/ (statuses and error bodies)
 - https://developer.zendesk.com/api-reference/introduction/rate-limits/
-- https://developer.zendesk.com/api-reference/introduction/pagination/
+- https://developer.zendesk.com/api-reference/ticketing/ticket-management/tags/
+- https://developer.zendesk.com/api-reference/ticketing/ticket-management/job_statuses/
 - https://developer.zendesk.com/documentation/ticketing/using-the-zendesk-api/side_loading/
 
 Unconfirmed: the wording of the bodies of 401, 403, 409 and 429, that a request that was refused
 does not use up its idempotency key, and that the case of a ticket's external id does not count in
-a list, as it does not for organizations.
+a list, as it does not for organizations. That the 5 updates of organizations a minute
+(https://support.zendesk.com/hc/en-us/articles/4422518967706) are those of one organization, and
+that an update of many tickets counts as one. A job is done when it is first looked at.
 """
 
 from __future__ import annotations
 
-import json
 import secrets
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import Any
-from urllib.parse import urlencode
 
 from flask import Flask, Response, request
-from werkzeug.exceptions import HTTPException
 
 from local.sandboxes.sandbox import Fault, Sandbox
 from local.sandboxes.zendesk_account import (
     Record,
     RecordInvalid,
-    RecordNotFound,
-    UpdateConflict,
     ZendeskAccount,
     existing,
     matching,
 )
+from local.sandboxes.zendesk_messages import (
+    answered,
+    audit,
+    error,
+    page,
+    refusal,
+    requested,
+    saved,
+    shown,
+    unavailable,
+)
 
 TOKEN_LIFETIME = timedelta(minutes=30)
 IDEMPOTENCY_KEY_LIFETIME = timedelta(hours=2)
-PAGE_SIZE = 100
+MOST_TICKETS = 100
+NO_TAG_LISTS: Record = {"additional_tags": [], "remove_tags": []}
+ORGANIZATION_UPDATES_PER_MINUTE = 5
 
 
 @dataclass(frozen=True)
@@ -108,7 +118,7 @@ def zendesk_sandbox(
         name="zendesk",
         app=api.app(),
         throttled=api.throttled,
-        unavailable=_unavailable,
+        unavailable=unavailable,
         expire_tokens=api.tokens.clear,
     )
 
@@ -123,25 +133,35 @@ class ZendeskApi:
     ticket_updates: Limit
     tokens: dict[str, AccessToken] = field(default_factory=dict)
     kept_answers: dict[str, KeptAnswer] = field(default_factory=dict)
+    organization_updates: dict[int, Limit] = field(
+        default_factory=lambda: defaultdict(lambda: Limit(ORGANIZATION_UPDATES_PER_MINUTE))
+    )
+    jobs: dict[str, Record] = field(default_factory=dict)
 
     def app(self) -> Flask:
         """The routes; every address under /api/v2 works with `.json` at its end as well."""
         app = Flask("zendesk")
         app.before_request(self.admit)
         app.after_request(self.describe_limits)
-        app.register_error_handler(Exception, _refusal)
+        app.register_error_handler(Exception, refusal)
         app.add_url_rule("/oauth/tokens", view_func=self.create_token, methods=["POST"])
         for method, path, view in (
             ("POST", "tickets", self.create_ticket),
             ("GET", "tickets", self.list_tickets),
             ("GET", "tickets/<int:number>", self.show_ticket),
             ("PUT", "tickets/<int:number>", self.update_ticket),
+            ("PUT", "tickets/update_many", self.update_tickets),
+            ("GET", "job_statuses/<job_id>", self.show_job),
             ("GET", "tickets/<int:number>/comments", self.list_comments),
             ("POST", "organizations", self.create_organization),
             ("POST", "organizations/create_or_update", self.create_or_update_organization),
             ("GET", "organizations", self.list_organizations),
             ("GET", "organizations/search", self.search_organizations),
             ("GET", "organizations/<int:number>", self.show_organization),
+            ("PUT", "organizations/<int:number>", self.update_organization),
+            ("PUT", "organizations/<int:number>/tags", self.add_tags),
+            ("DELETE", "organizations/<int:number>/tags", self.remove_tags),
+            ("GET", "organizations/<int:number>/tickets", self.list_organization_tickets),
             ("POST", "users/create_or_update", self.create_or_update_user),
             ("GET", "users/me", self.show_agent),
             ("GET", "users/<int:number>", self.show_user),
@@ -156,16 +176,16 @@ class ZendeskApi:
         """Client credentials only; this grant has no refresh token, one asks for a new token."""
         wanted = request.get_json(silent=True) or request.form
         if wanted.get("grant_type") != "client_credentials":
-            return _answer({"error": "unsupported_grant_type"}, HTTPStatus.BAD_REQUEST)
+            return answered({"error": "unsupported_grant_type"}, HTTPStatus.BAD_REQUEST)
         if (wanted.get("client_id"), wanted.get("client_secret")) != self.client:
-            return _answer({"error": "invalid_client"}, HTTPStatus.UNAUTHORIZED)
+            return answered({"error": "invalid_client"}, HTTPStatus.UNAUTHORIZED)
         scope = wanted.get("scope", "read")
         seconds = int(wanted.get("expires_in", TOKEN_LIFETIME.total_seconds()))
         token = secrets.token_hex(32)
         expires_at = self.account.clock() + timedelta(seconds=seconds)
         self.tokens[token] = AccessToken(frozenset(scope.split()), expires_at)
         facts = {"token_type": "bearer", "scope": scope, "expires_in": seconds}
-        return _answer({"access_token": token} | facts)
+        return answered({"access_token": token} | facts)
 
     def admit(self) -> Response | None:
         """Refuse a request without a valid token, outside its scopes, or over the limits."""
@@ -174,7 +194,7 @@ class ZendeskApi:
         now = self.account.clock()
         token = self.tokens.get(request.headers.get("Authorization", "").removeprefix("Bearer "))
         if token is None or token.expires_at <= now:
-            return _answer(
+            return answered(
                 {"error": "invalid_token", "error_description": "The access token is not valid."},
                 HTTPStatus.UNAUTHORIZED,
             )
@@ -185,7 +205,7 @@ class ZendeskApi:
         resource = request.path.split("/")[3].removesuffix(".json")
         if not token.allows(request.method, resource):
             problem = {"title": "Forbidden", "message": "The token's scopes do not allow this."}
-            return _answer({"error": problem}, HTTPStatus.FORBIDDEN)
+            return answered({"error": problem}, HTTPStatus.FORBIDDEN)
         return None
 
     def describe_limits(self, answer: Response) -> Response:
@@ -202,25 +222,25 @@ class ZendeskApi:
         if fault and fault.retry_after is not None:
             seconds = fault.retry_after
         body = {"error": "TooManyRequests", "description": "Too many API requests per minute"}
-        return _answer(body, HTTPStatus.TOO_MANY_REQUESTS, {"Retry-After": str(seconds)})
+        return answered(body, HTTPStatus.TOO_MANY_REQUESTS, {"Retry-After": str(seconds)})
 
     # Tickets.
 
     def create_ticket(self) -> Response:
         """One ticket per idempotency key, for as long as the key is kept."""
-        wanted = _body("ticket")
+        wanted = requested("ticket")
         key = request.headers.get("Idempotency-Key")
         kept = self.kept_answers.get(key or "")
         now = self.account.clock()
         if kept and kept.expires_at > now:
             if kept.parameters != wanted:
-                return _error("IdempotentRequestError", HTTPStatus.BAD_REQUEST)
+                return error("IdempotentRequestError", HTTPStatus.BAD_REQUEST)
             ticket, lookup = kept.ticket, "hit"
         else:
             ticket, lookup = dict(self.account.create_ticket(wanted)), "miss"
         if key and lookup == "miss":
             self.kept_answers[key] = KeptAnswer(wanted, ticket, now + IDEMPOTENCY_KEY_LIFETIME)
-        answer = _saved("ticket", ticket, is_new=True, audit=_audit(ticket))
+        answer = saved("ticket", ticket, is_new=True, audit=audit(ticket))
         if key:
             answer.headers["X-Idempotency-Lookup"] = lookup
         return answer
@@ -231,22 +251,51 @@ class ZendeskApi:
         tickets = list(self.account.tickets.values())
         if external_id is not None:
             tickets = list(matching(self.account.tickets, "external_id", external_id))
-        return _page("ticket", tickets, self._side_loads(tickets))
+        return page("ticket", tickets, self._side_loads(tickets))
 
     def show_ticket(self, number: int) -> Response:
         """One ticket, without its comments."""
         ticket = existing(self.account.tickets, number)
-        return _answer({"ticket": _shown("ticket", ticket)} | self._side_loads([ticket]))
+        return answered({"ticket": shown("ticket", ticket)} | self._side_loads([ticket]))
 
     def update_ticket(self, number: int) -> Response:
         """The changed ticket, with the audit of the change."""
-        ticket = self.account.update_ticket(number, _body("ticket"))
-        return _answer({"ticket": _shown("ticket", ticket), "audit": _audit(ticket)})
+        ticket = self.account.update_ticket(number, requested("ticket"))
+        return answered({"ticket": shown("ticket", ticket), "audit": audit(ticket)})
+
+    def update_tickets(self) -> Response:
+        """The same change to the tickets with these ids, or each its own: a job that does it."""
+        if "ids" in request.args:
+            change = requested("ticket")
+            changes = [(int(number), change) for number in request.args["ids"].split(",")]
+        else:
+            tickets = requested("tickets", list)
+            # The lists of tags to add and to remove are for the same change alone.
+            changes = [(ticket["id"], ticket | NO_TAG_LISTS) for ticket in tickets]
+        if len(changes) > MOST_TICKETS:
+            raise RecordInvalid("base", f"more than {MOST_TICKETS} tickets", "TooManyValues")
+        job_id = secrets.token_hex(16)
+        self.jobs[job_id] = {
+            "id": job_id,
+            "job_type": "Bulk Update Ticket",
+            "url": f"{request.host_url}api/v2/job_statuses/{job_id}.json",
+            "total": len(changes),
+            "progress": len(changes),
+            "status": "completed",
+            "message": f"Completed at {self.account.now()}",
+            "results": [self.account.update_in_job(number, change) for number, change in changes],
+        }
+        queued = {"status": "queued", "progress": None, "message": None, "results": None}
+        return answered({"job_status": self.jobs[job_id] | queued})
+
+    def show_job(self, job_id: str) -> Response:
+        """A job, which is done by now."""
+        return answered({"job_status": existing(self.jobs, job_id.removesuffix(".json"))})
 
     def list_comments(self, number: int) -> Response:
         """A ticket's conversation, oldest first."""
         existing(self.account.tickets, number)
-        return _page("comment", self.account.comments[number])
+        return page("comment", self.account.comments[number])
 
     def _side_loads(self, tickets: list[Record]) -> Record:
         """The users of these tickets, if the request asks to include them."""
@@ -254,144 +303,67 @@ class ZendeskApi:
             return {}
         roles = ("requester_id", "submitter_id", "assignee_id")
         numbers = sorted({t[role] for t in tickets for role in roles if t[role]})
-        return {"users": [_shown("user", self.account.users[number]) for number in numbers]}
+        return {"users": [shown("user", self.account.users[number]) for number in numbers]}
 
     # Organizations and users.
 
     def create_organization(self) -> Response:
         """A new organization."""
-        organization = self.account.create_organization(_body("organization"))
-        return _saved("organization", organization, is_new=True)
+        organization = self.account.create_organization(requested("organization"))
+        return saved("organization", organization, is_new=True)
 
     def create_or_update_organization(self) -> Response:
         """Found by id or external id."""
-        return _saved(
-            "organization", *self.account.create_or_update_organization(_body("organization"))
+        return saved(
+            "organization", *self.account.create_or_update_organization(requested("organization"))
         )
 
     def list_organizations(self) -> Response:
         """All of them."""
-        return _page("organization", self.account.organizations.values())
+        return page("organization", self.account.organizations.values())
 
     def search_organizations(self) -> Response:
         """Those with an external id or a name, exactly but for the case of letters."""
         attribute = "external_id" if "external_id" in request.args else "name"
         wanted = request.args.get(attribute, "")
-        return _page("organization", matching(self.account.organizations, attribute, wanted))
+        return page("organization", matching(self.account.organizations, attribute, wanted))
 
     def show_organization(self, number: int) -> Response:
         """One organization."""
         organization = existing(self.account.organizations, number)
-        return _answer({"organization": _shown("organization", organization)})
+        return answered({"organization": shown("organization", organization)})
+
+    def update_organization(self, number: int) -> Response:
+        """The changed organization."""
+        if not self.organization_updates[number].take(self.account.clock()):
+            return self.throttled()
+        organization = self.account.update_organization(number, requested("organization"))
+        return answered({"organization": shown("organization", organization)})
+
+    def add_tags(self, number: int) -> Response:
+        """All tags of the organization, those it had included."""
+        tags = self.account.tag_organization(number, add=requested("tags", list))
+        return answered({"tags": tags})
+
+    def remove_tags(self, number: int) -> Response:
+        """Nothing; the others stay."""
+        self.account.tag_organization(number, remove=requested("tags", list))
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+    def list_organization_tickets(self, number: int) -> Response:
+        """Those that belong to it, whatever their status."""
+        existing(self.account.organizations, number)
+        tickets = self.account.tickets.values()
+        return page("ticket", [each for each in tickets if each["organization_id"] == number])
 
     def create_or_update_user(self) -> Response:
         """Found by external id or address."""
-        return _saved("user", *self.account.create_or_update_user(_body("user")))
+        return saved("user", *self.account.create_or_update_user(requested("user")))
 
     def show_agent(self) -> Response:
         """Who the token acts as."""
-        return _answer({"user": _shown("user", self.account.agent)})
+        return answered({"user": shown("user", self.account.agent)})
 
     def show_user(self, number: int) -> Response:
         """One user."""
-        return _answer({"user": _shown("user", existing(self.account.users, number))})
-
-
-class _InvalidAttribute(Exception):
-    """The body lacks the object that the endpoint works on."""
-
-
-def _body(name: str) -> Record:
-    body = request.get_json(silent=True)
-    wanted = body.get(name) if isinstance(body, dict) else None
-    if not isinstance(wanted, dict):
-        raise _InvalidAttribute(name)
-    return wanted
-
-
-def _answer(
-    body: Record, status: int = HTTPStatus.OK, headers: dict[str, str] | None = None
-) -> Response:
-    return Response(json.dumps(body), status, headers, mimetype="application/json")
-
-
-def _shown(kind: str, record: Record) -> Record:
-    if kind == "comment":  # the one record without an address
-        return record
-    return {"url": f"{request.host_url}api/v2/{kind}s/{record['id']}.json"} | record
-
-
-def _audit(ticket: Record) -> Record:
-    """The ticket's last change, without its events: clients look whether it is there."""
-    return {"ticket_id": ticket["id"], "created_at": ticket["updated_at"], "events": []}
-
-
-def _saved(kind: str, record: Record, is_new: bool, **more: Record) -> Response:
-    shown = _shown(kind, record)
-    status = HTTPStatus.CREATED if is_new else HTTPStatus.OK
-    return _answer({kind: shown} | more, status, {"Location": shown["url"]})
-
-
-def _page(kind: str, records: Iterable[Record], side_loads: Record | None = None) -> Response:
-    """A page of a list: by cursor when `page[size]` is given, else by number."""
-    shown = [_shown(kind, record) for record in records]
-    if "page[size]" in request.args:
-        size = min(int(request.args["page[size]"]), PAGE_SIZE)
-        start = int(request.args.get("page[after]") or 0)
-        end = start + size
-        has_more = end < len(shown)
-        meta = {"has_more": has_more, "after_cursor": str(end) if has_more else None}
-        links = {"next": _this_page({"page[after]": end}) if has_more else None}
-        page = {f"{kind}s": shown[start:end], "meta": meta, "links": links}
-        return _answer(page | (side_loads or {}))
-    size = min(int(request.args.get("per_page", PAGE_SIZE)), PAGE_SIZE)
-    number = int(request.args.get("page", 1))
-    end = number * size
-    page = {
-        f"{kind}s": shown[end - size : end],
-        "count": len(shown),
-        "next_page": _this_page({"page": number + 1}) if end < len(shown) else None,
-        "previous_page": _this_page({"page": number - 1}) if number > 1 else None,
-    }
-    return _answer(page | (side_loads or {}))
-
-
-def _this_page(changes: dict[str, int]) -> str:
-    return f"{request.base_url}?{urlencode(request.args.to_dict() | changes)}"
-
-
-def _error(error: str, status: int, **more: Any) -> Response:
-    """A business-level error, in the form that most endpoints use."""
-    return _answer({"error": error, "description": HTTPStatus(status).phrase} | more, status)
-
-
-def _refusal(error: Exception) -> Response:
-    """Zendesk's answer to what went wrong."""
-    match error:
-        case RecordInvalid():
-            reason = {"description": error.description, "error": error.error}
-            return _error(
-                "RecordInvalid",
-                HTTPStatus.UNPROCESSABLE_ENTITY,
-                description="Record validation errors",
-                details={error.attribute: [reason]},
-            )
-        case RecordNotFound():
-            return _error("RecordNotFound", HTTPStatus.NOT_FOUND)
-        case UpdateConflict():
-            return _error("UpdateConflict", HTTPStatus.CONFLICT)
-        case _InvalidAttribute():
-            message = f"Invalid parameter: {error} must be an object"
-            problem = {"title": "Invalid attribute", "message": message}
-            return _answer({"error": problem}, HTTPStatus.BAD_REQUEST)
-        case HTTPException(code=HTTPStatus.NOT_FOUND):
-            return _error("InvalidEndpoint", HTTPStatus.NOT_FOUND)
-        case HTTPException(code=int(code)):
-            return _error(error.name, code)
-        case _:
-            raise error
-
-
-def _unavailable(fault: Fault) -> Response:
-    headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
-    return Response("<html>Service Unavailable</html>", HTTPStatus.SERVICE_UNAVAILABLE, headers)
+        return answered({"user": shown("user", existing(self.account.users, number))})

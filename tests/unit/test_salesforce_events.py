@@ -134,8 +134,9 @@ def test_an_overflow_or_a_wildcard_names_no_deal_and_is_for_a_person(id: str) ->
 @pytest.mark.parametrize(
     "origin", [f"client={CLIENT}", f"com/salesforce/api/rest/66.0;client={CLIENT}"]
 )
-def test_the_echo_of_our_own_write_is_dropped(origin: str) -> None:
-    assert translated(change(header={"changeOrigin": origin})) == ()
+@pytest.mark.parametrize("kind", ["OpportunityChangeEvent", "AccountChangeEvent"])
+def test_the_echo_of_our_own_write_is_dropped(origin: str, kind: str) -> None:
+    assert translated(change(header={"changeOrigin": origin}) | {"detail-type": kind}) == ()
 
 
 @pytest.mark.parametrize("client", ["interlock2", "Interlock", "not-interlock"])

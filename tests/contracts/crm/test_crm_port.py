@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from interlock.canonical import LineKind, Money, OrderStatus, UnitPrice, WriteBack
+from interlock.canonical.dunning import DunningFlag, DunningStatus
 from interlock.connectors.crm.port import CrmPort
 from interlock.errors import (
     ContractViolation,
@@ -46,6 +47,14 @@ ORDER = WriteBack(
     subscription_id="sub_1001",
     correlation_id="006Hs00000DealUIAR-1795409928089",
 )
+
+FLAG = DunningFlag(
+    account_id=f"salesforce:{ACCOUNT}",
+    status=DunningStatus.PAST_DUE,
+    overdue=Money.of("36000.00", "USD"),
+    since=date(2026, 11, 2),
+)
+NO_FLAG = DunningFlag(account_id=FLAG.account_id, status=DunningStatus.NONE)
 
 
 def sent(sandbox, method: str, path: str) -> int:
@@ -279,6 +288,69 @@ class TestWriteBack:
             crm.read_write_back(DEAL)
 
 
+class TestDunning:
+    @pytest.mark.parametrize(
+        "overdue",
+        [Money.of("0.01", "USD"), Money.of("123456789012345.67", "EUR"), Money.of(1250, "JPY")],
+        ids=str,
+    )
+    @pytest.mark.parametrize("status", [DunningStatus.PAST_DUE, DunningStatus.ON_HOLD])
+    def test_it_reads_back_to_the_cent(
+        self, crm: CrmPort, status: DunningStatus, overdue: Money
+    ) -> None:
+        flag = FLAG.model_copy(update={"status": status, "overdue": overdue})
+
+        assert crm.write_dunning(flag) == flag
+        assert crm.read_dunning(FLAG.account_id) == flag
+
+    def test_an_account_without_a_flag(self, crm: CrmPort) -> None:
+        assert crm.read_dunning(FLAG.account_id) == NO_FLAG
+
+    def test_the_same_again_and_its_removal(self, crm: CrmPort, organization) -> None:
+        before = organization.get("Account", ACCOUNT)
+        crm.write_dunning(FLAG)
+        crm.write_dunning(FLAG)
+        crm.write_dunning(NO_FLAG)
+
+        assert crm.read_dunning(FLAG.account_id) == NO_FLAG
+        after = organization.get("Account", ACCOUNT)
+        assert {n for n in after if after[n] != before[n]} <= {
+            "LastModifiedById",
+            "LastModifiedDate",
+            "SystemModstamp",
+        }
+
+    def test_the_parent_has_no_flag_by_it(self, crm: CrmPort) -> None:
+        crm.write_dunning(FLAG)
+
+        assert crm.read_dunning(f"salesforce:{PARENT}").status is DunningStatus.NONE
+
+    @pytest.mark.parametrize(
+        ("field", "value", "named"),
+        [
+            ("Interlock_Dunning__c", "late", "status"),
+            ("Interlock_Overdue_Amount__c", "36 thousand", "overdue"),
+            ("Interlock_Overdue_Currency__c", None, "overdue"),
+        ],
+    )
+    def test_what_people_entered_is_no_flag(
+        self, crm: CrmPort, organization, field: str, value: str | None, named: str
+    ) -> None:
+        crm.write_dunning(FLAG)
+        organization.update("Account", ACCOUNT, {field: value})
+
+        with pytest.raises(ContractViolation, match=f"the {named} .* none of ours"):
+            crm.read_dunning(FLAG.account_id)
+
+    def test_a_write_that_may_have_been_applied(self, crm: CrmPort, sandbox) -> None:
+        sandbox.fail("lost_answer", method="PATCH")
+
+        with pytest.raises(OutcomeUnknown):
+            crm.write_dunning(FLAG)
+
+        assert crm.read_dunning(FLAG.account_id) == FLAG
+
+
 ALWAYS = {
     "won_after": datetime(2000, 1, 1, tzinfo=UTC),
     "won_before": datetime(2100, 1, 1, tzinfo=UTC),
@@ -369,41 +441,52 @@ class TestWonWithoutOrder:
         assert sorted(first + rest) == sorted(f"salesforce:{deal_id}" for deal_id in ids)
 
 
-def operations(crm: CrmPort, opportunity_id: str = DEAL) -> dict:
-    """Every operation of the port on one deal."""
+def operations(crm: CrmPort, opportunity_id: str = DEAL, account_id: str = "") -> dict:
+    """Every operation of the port, on one deal or account."""
+    flag = FLAG.model_copy(update={"account_id": account_id or FLAG.account_id})
     order = ORDER.model_copy(update={"opportunity_id": opportunity_id})
     return {
         "get_opportunity": lambda: crm.get_opportunity(opportunity_id, hierarchy_depth=5),
         "write_back": lambda: crm.write_back(order),
         "read_write_back": lambda: crm.read_write_back(opportunity_id),
+        "write_dunning": lambda: crm.write_dunning(flag),
+        "read_dunning": lambda: crm.read_dunning(flag.account_id),
         "won_without_order": lambda: list(crm.won_without_order(**ALWAYS)),
     }
 
 
-OF_ONE_DEAL = ["get_opportunity", "write_back", "read_write_back"]
-EVERY = pytest.mark.parametrize("operation", [*OF_ONE_DEAL, "won_without_order"])
-ONE_DEAL = pytest.mark.parametrize("operation", OF_ONE_DEAL)
+OF_ONE_RECORD = [
+    "get_opportunity",
+    "write_back",
+    "read_write_back",
+    "write_dunning",
+    "read_dunning",
+]
+EVERY = pytest.mark.parametrize("operation", [*OF_ONE_RECORD, "won_without_order"])
+ONE_RECORD = pytest.mark.parametrize("operation", OF_ONE_RECORD)
+PREFIXES = ("006", "001")  # of the ids of deals and of accounts
 READS = pytest.mark.parametrize(
-    "operation", ["get_opportunity", "read_write_back", "won_without_order"]
+    "operation", ["get_opportunity", "read_write_back", "read_dunning", "won_without_order"]
 )
 
 
 class TestMissing:
-    @ONE_DEAL
-    def test_a_deal_that_never_was(self, crm: CrmPort, operation: str) -> None:
-        unknown = f"salesforce:{full_id('006Hs0000099999')}"
+    @ONE_RECORD
+    def test_a_record_that_never_was(self, crm: CrmPort, operation: str) -> None:
+        deal, account = (f"salesforce:{full_id(f'{prefix}Hs0000099999')}" for prefix in PREFIXES)
 
         with pytest.raises(RecordNotFound):
-            operations(crm, unknown)[operation]()
+            operations(crm, deal, account)[operation]()
 
-    @ONE_DEAL
-    def test_a_deal_that_was_deleted(self, crm: CrmPort, organization, operation: str) -> None:
+    @ONE_RECORD
+    def test_a_record_that_was_deleted(self, crm: CrmPort, organization, operation: str) -> None:
         organization.delete("Opportunity", USD_DEAL.record_id)
+        organization.delete("Account", ACCOUNT)
 
         with pytest.raises(RecordNotFound):
             operations(crm)[operation]()
 
-    @ONE_DEAL
+    @ONE_RECORD
     @pytest.mark.parametrize(
         "wrong", ["hubspot:123", "salesforce:006", "salesforce:006Hs00000/DealUI"]
     )
@@ -411,7 +494,7 @@ class TestMissing:
         self, crm: CrmPort, sandbox, operation: str, wrong: str
     ) -> None:
         with pytest.raises(ContractViolation):
-            operations(crm, wrong)[operation]()
+            operations(crm, wrong, wrong)[operation]()
         assert not sandbox.requests
 
 

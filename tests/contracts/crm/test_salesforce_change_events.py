@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 from interlock.canonical import OrderStatus, WriteBack
+from interlock.canonical.dunning import DunningFlag, DunningStatus
 from interlock.connectors.crm.salesforce_events import delivery_key, translate
+from interlock.errors import ContractViolation
 from simple_salesforce.exceptions import (
     SalesforceGeneralError,
 )
 
+from local.sandboxes import salesforce_events
 from local.sandboxes.salesforce_schema import WON_STAGE
 from local.sandboxes.salesforce_seed import (
     USD_DEAL,
@@ -18,6 +21,7 @@ from local.sandboxes.salesforce_seed import (
 from tests.contracts.crm.clients import NEW_DEAL
 
 DEAL = f"salesforce:{USD_DEAL.record_id}"
+ACCOUNT = USD_DEAL.accounts[0].record_id
 
 
 def canonical(organization, event):
@@ -45,6 +49,25 @@ def test_the_echo_of_our_write_back_is_dropped(organization, events, crm):
     assert header_of(events[1])["changeOrigin"].endswith(";client=interlock")
     assert canonical(organization, events[1]) == ()
     assert delivery_key(events[0]) != delivery_key(events[1])
+
+
+def test_the_echo_of_our_flag_is_dropped_where_accounts_are_captured(
+    organization, events, crm, monkeypatch
+):
+    """The channel that we ask for has opportunities alone: what else comes is for a person."""
+    flag = DunningFlag(account_id=f"salesforce:{ACCOUNT}", status=DunningStatus.PAST_DUE)
+    crm.write_dunning(flag)
+    assert events == []
+
+    monkeypatch.setattr(salesforce_events, "CAPTURED", ("Opportunity", "Account"))
+    crm.write_dunning(flag.model_copy(update={"status": DunningStatus.ON_HOLD}))
+    organization.update("Account", ACCOUNT, {"Phone": "1"})
+
+    ours, theirs = events
+    assert ours["detail-type"] == theirs["detail-type"] == "AccountChangeEvent"
+    assert canonical(organization, ours) == ()
+    with pytest.raises(ContractViolation, match="unknown event"):
+        canonical(organization, theirs)
 
 
 def test_a_deal_that_is_entered_starts_nothing(organization, events):

@@ -196,10 +196,30 @@ def test_a_locked_row_refuses_one_write(client, organization):
     assert client.Account.update(ACCOUNT, {"Phone": "1"}) == 204
 
 
+def test_the_fields_of_a_flag_on_an_account(client):
+    flag = {
+        "Interlock_Dunning__c": "past due",
+        "Interlock_Overdue_Amount__c": "36000.00",
+        "Interlock_Overdue_Currency__c": "USD",
+        "Interlock_Overdue_Since__c": "2026-11-02",
+    }
+    client.Account.update(ACCOUNT, flag)
+    account = client.Account.get(ACCOUNT)
+    assert {name: account[name] for name in flag} == flag
+    with pytest.raises(SalesforceMalformedRequest) as error:
+        client.Account.update(ACCOUNT, {"Interlock_Overdue_Since__c": "yesterday"})
+    assert code_of(error) == "JSON_PARSER_ERROR"
+    client.Account.update(ACCOUNT, dict.fromkeys(flag))
+    assert not any(client.Account.get(ACCOUNT)[name] for name in flag)
+
+
 def test_describe(client):
     fields = {field["name"]: field for field in client.Opportunity.describe()["fields"]}
     assert fields["Interlock_Order_Number__c"]["externalId"]
     assert not fields["IsWon"]["updateable"]
+    account = {field["name"]: field for field in client.Account.describe()["fields"]}
+    assert account["Interlock_Overdue_Since__c"]["type"] == "date"
+    assert account["Interlock_Dunning__c"]["updateable"]
     assert fields["AccountId"]["relationshipName"] == "Account"
     assert "Product2" in {kind["name"] for kind in client.describe()["sobjects"]}
     with pytest.raises(SalesforceResourceNotFound):

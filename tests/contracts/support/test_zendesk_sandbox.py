@@ -223,7 +223,57 @@ class TestTickets:
         assert (answer.status_code, answer.json()["error"]) == (404, "InvalidEndpoint")
 
 
+class TestJobs:
+    def test_lists_of_tags_leave_the_other_tags(self, api: httpx.Client) -> None:
+        tagged = {"ticket": TICKET["ticket"] | {"tags": ["paper", "jam"]}}
+        number = api.post("/tickets", json=tagged).json()["ticket"]["id"]
+        lists = {"additional_tags": ["Past_Due"], "remove_tags": ["jam", "ink"]}
+
+        api.put(f"/tickets/update_many?ids={number}", json={"ticket": lists})
+
+        assert api.get(f"/tickets/{number}").json()["ticket"]["tags"] == ["paper", "past_due"]
+
+    def test_lists_of_tags_are_for_one_change_to_all(self, api: httpx.Client) -> None:
+        number = api.post("/tickets", json=TICKET).json()["ticket"]["id"]
+
+        batch = {"tickets": [{"id": number, "additional_tags": ["vip"], "subject": "Mine"}]}
+        api.put("/tickets/update_many", json=batch)
+
+        ticket = api.get(f"/tickets/{number}").json()["ticket"]
+        assert (ticket["subject"], ticket["tags"]) == ("Mine", [])
+
+    def test_a_hundred_tickets_at_most(self, api: httpx.Client) -> None:
+        ids = ",".join(map(str, range(101)))
+
+        answer = api.put(f"/tickets/update_many?ids={ids}", json={"ticket": {"priority": "low"}})
+
+        assert answer.status_code == 422
+
+    def test_unknown_job(self, api: httpx.Client) -> None:
+        assert api.get("/job_statuses/8b726e606741012ffc2d782bcb7848fe").status_code == 404
+
+
 class TestOrganizations:
+    def test_a_field_that_nobody_made_is_ignored(self, api: httpx.Client) -> None:
+        wanted = {"name": "Acme", "organization_fields": {"colour": "red"}}
+
+        made = api.post("/organizations", json={"organization": wanted}).json()["organization"]
+
+        assert "colour" not in made["organization_fields"]
+        changes = {"organization": {"organization_fields": {"interlock_dunning": "past due"}}}
+        updated = api.put(f"/organizations/{made['id']}", json=changes).json()["organization"]
+        assert updated["organization_fields"]["interlock_dunning"] == "past due"
+        assert updated["name"] == "Acme"
+
+    @pytest.mark.parametrize("path", ["", "/tags", "/tickets"])
+    def test_unknown(self, api: httpx.Client, path: str) -> None:
+        method = "GET" if path == "/tickets" else "PUT"
+        body = {"organization": {}, "tags": []}
+
+        answer = api.request(method, f"/organizations/404{path}", json=body)
+
+        assert answer.status_code == 404
+
     # zenpy 2.0.57 writes a second question mark into the address of this search.
     @pytest.mark.parametrize(
         ("criterion", "found"),

@@ -140,6 +140,55 @@ def test_ticket_of_a_user_belongs_to_its_organization(zenpy: Zenpy) -> None:
     assert zenpy.users(id=user.id).name == "Wile"
 
 
+def test_tags_of_an_organization_are_added_and_removed_beside_others(zenpy: Zenpy) -> None:
+    organization = zenpy.organizations.create(Organization(name="Acme", tags=["vip"]))
+
+    zenpy.organizations.add_tags(organization.id, ["Past_Due", "vip"])
+    assert zenpy.organizations(id=organization.id).tags == ["past_due", "vip"]
+    zenpy.organizations.delete_tags(organization.id, ["past_due", "unknown"])
+    assert zenpy.organizations(id=organization.id).tags == ["vip"]
+
+
+def test_fields_of_an_organization_are_updated_one_by_one(zenpy: Zenpy) -> None:
+    organization = zenpy.organizations.create(
+        Organization(name="Acme", organization_fields={"interlock_dunning": "past due"})
+    )
+    organization.organization_fields = {"interlock_overdue_amount": "12.50"}
+
+    updated = zenpy.organizations.update(organization)
+
+    assert updated.organization_fields["interlock_dunning"] == "past due"
+    assert updated.organization_fields["interlock_overdue_amount"] == "12.50"
+
+
+def test_tickets_of_an_organization(zenpy: Zenpy) -> None:
+    organization = zenpy.organizations.create(Organization(name="Acme", tags=["vip"]))
+    user = zenpy.users.create_or_update(User(name="Wile", organization_id=organization.id))
+    tickets = [make_ticket(zenpy, requester_id=user.id, tags=["printer"]) for _ in range(3)]
+    make_ticket(zenpy)
+
+    found = list(zenpy.tickets.organizations(organization.id))
+
+    assert [ticket.id for ticket in found] == [ticket.id for ticket in tickets]
+    assert [ticket.tags for ticket in found] == [["printer", "vip"]] * 3
+
+
+def test_many_tickets_are_updated_by_a_job(zenpy: Zenpy) -> None:
+    tickets = [make_ticket(zenpy) for _ in range(3)]
+    tickets[0].status = "closed"
+    zenpy.tickets.update(tickets[0])
+    for ticket in tickets:
+        ticket.priority = "high"
+
+    job = zenpy.tickets.update(tickets)
+    assert (job.status, job.total) == ("queued", 3)
+    done = zenpy.job_status(id=job.id)
+
+    assert (done.status, done.progress) == ("completed", 3)
+    assert [result.success for result in done.results] == [False, True, True]
+    assert [zenpy.tickets(id=ticket.id).priority for ticket in tickets] == [None, "high", "high"]
+
+
 def test_refused_token(zenpy: Zenpy, sandbox: Sandbox) -> None:
     sandbox.expire_tokens()
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import httpx
 import pytest
 from interlock.canonical import Money, Opportunity, OrderStatus, WriteBack
+from interlock.canonical.dunning import DunningFlag, DunningStatus
 from interlock.connections import Connection
 from interlock.connectors.crm import salesforce_records as records
 from interlock.connectors.crm.salesforce import Salesforce
@@ -184,6 +186,35 @@ def test_a_write_is_marked_as_ours_and_names_each_field() -> None:
         "Interlock_Subscription__c": None,
         "Interlock_Correlation__c": "c-1",
     }
+
+
+@pytest.mark.parametrize(
+    ("flag", "written"),
+    [
+        (
+            {
+                "status": DunningStatus.ON_HOLD,
+                "overdue": Money.of("1250.50", "USD"),
+                "since": date(2026, 11, 2),
+            },
+            ["on hold", "1250.50", "USD", "2026-11-02"],
+        ),
+        ({"status": DunningStatus.NONE}, [None] * 4),
+    ],
+)
+def test_a_flag_is_text_and_never_a_number(flag: dict[str, Any], written: list[Any]) -> None:
+    requests = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return httpx.Response(204)
+
+    adapter(answer).write_dunning(DunningFlag(account_id="salesforce:001000000000001AAA", **flag))
+
+    [request] = requests
+    assert request.url.path == "/services/data/v66.0/sobjects/Account/001000000000001AAA"
+    assert request.headers["Sforce-Call-Options"] == "client=interlock"
+    assert json.loads(request.content) == dict(zip(records.DUNNING_FIELDS, written, strict=True))
 
 
 def test_large_numbers_in_scientific_notation_stay_exact() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from interlock.canonical import Task
+from interlock.canonical.dunning import DunningFlag, DunningStatus
 from interlock.connections import Connection
 from interlock.connectors.support.zendesk import ERRORS, Zendesk
 from interlock.errors import (
@@ -50,7 +51,7 @@ class FakeConnection(Connection):
         return {"client_id": "interlock", "client_secret": "hush"}
 
 
-def zendesk(handler: Handler) -> Zendesk:
+def zendesk(handler: Handler, sleep: Callable[[float], None] = lambda _: None) -> Zendesk:
     """An adapter whose requests, but for those of tokens, a function answers."""
 
     def respond(request: httpx.Request) -> httpx.Response:
@@ -60,7 +61,7 @@ def zendesk(handler: Handler) -> Zendesk:
 
     address = {"base_url": "https://acme.zendesk.com", "secret_id": "zendesk"}
     connection = FakeConnection(name="zendesk", vendor="zendesk", **address)
-    return Zendesk(connection, transport=httpx.MockTransport(respond))
+    return Zendesk(connection, transport=httpx.MockTransport(respond), sleep=sleep)
 
 
 @pytest.mark.parametrize(
@@ -265,3 +266,85 @@ def test_ticket_whose_requester_is_gone_can_be_read() -> None:
     task = support.get_task("7")
 
     assert (task.customer_id, task.customer_name) == ("zendesk:3", "user 3")
+
+
+# ---- Flags
+
+FLAG = DunningFlag(account_id=TASK.customer_id, status=DunningStatus.PAST_DUE)
+DONE = {"id": 7, "action": "update", "success": True, "status": "Updated"}
+
+
+class Account:
+    """An organization with an open ticket, and a job that is first queued and then as these say."""
+
+    def __init__(self, *jobs: dict[str, Any], fields: dict[str, Any]) -> None:
+        self.jobs = iter(jobs)
+        self.fields = fields
+        self.slept: list[float] = []
+        self.written: list[str] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path.removeprefix("/api/v2/")
+        if request.method == "PUT":
+            self.written.append(path)
+        organization = {"id": 11, "tags": [], "organization_fields": self.fields}
+        tickets = [{"id": 7, "status": "open", "tags": []}]
+        match path:
+            case "organizations/search":
+                body = {"organizations": [organization]}
+            case "organizations/11/tickets":
+                body = {"tickets": tickets, "meta": {"has_more": False, "after_cursor": None}}
+            case "tickets/update_many":
+                body = {"job_status": {"id": "job-1", "status": "queued", "results": None}}
+            case "job_statuses/job-1":
+                body = {"job_status": {"id": "job-1", "results": None} | next(self.jobs)}
+            case _:
+                body = {"organization": organization}
+        return httpx.Response(200, json=body)
+
+    def write(self) -> DunningFlag | None:
+        """Write the flag there."""
+        return zendesk(self, self.slept.append).write_dunning(FLAG)
+
+
+def test_a_flag_waits_for_the_tickets() -> None:
+    working = {"status": "working"}
+    done = {"status": "completed", "results": [DONE]}
+    account = Account(working, working, done, fields={"interlock_dunning": "past due"})
+
+    assert account.write() == FLAG
+
+    assert account.slept == [1.0] * 3
+    assert account.written == ["organizations/11/tags", "tickets/update_many", "organizations/11"]
+
+
+@pytest.mark.parametrize(
+    ("jobs", "said", "polls"),
+    [
+        ([{"status": "working"}] * 10, "working", 10),
+        ([{"status": "failed"}], "failed", 1),
+        ([{"status": "killed"}], "killed", 1),
+        (
+            [{"status": "completed", "results": [DONE, DONE | {"id": 8, "success": False}]}],
+            "completed, and left out 8$",
+            1,
+        ),
+    ],
+)
+def test_a_flag_whose_tickets_are_not_tagged_is_not_done(
+    jobs: list[dict[str, Any]], said: str, polls: int
+) -> None:
+    account = Account(*jobs, fields={})
+
+    with pytest.raises(OutcomeUnknown, match=said):
+        account.write()
+
+    assert len(account.slept) == polls
+    assert "organizations/11" not in account.written
+
+
+def test_an_organization_without_our_fields_names_them() -> None:
+    account = Account({"status": "completed", "results": [DONE]}, fields={})
+
+    with pytest.raises(ContractViolation, match="create the organization fields interlock_dunning"):
+        account.write()

@@ -14,7 +14,10 @@ Custom fields that an administrator creates:
   (the ERP's code of the selling company), Payment_Terms__c (the ERP's code), and for what we write
   Interlock_Order_Number__c (text, unique), Interlock_Order_Status__c, Interlock_Subscription__c,
   Interlock_Correlation__c (text of 255).
-- Account: Tax_Id__c (text), Billing_Email__c (email).
+- Account: Tax_Id__c (text), Billing_Email__c (email), and for what we write Interlock_Dunning__c,
+  Interlock_Overdue_Amount__c, Interlock_Overdue_Currency__c (text of 255), and
+  Interlock_Overdue_Since__c (date). The amount is text since it is exact, and in the currency of
+  the invoices: a currency field would show it in the account's.
 - Product2: Charge_Type__c (picklist "Recurring" or "Service").
 
 Documentation, below https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/ :
@@ -44,6 +47,7 @@ from typing import Any
 import httpx
 
 from interlock.canonical import Opportunity, WonDeal, WriteBack
+from interlock.canonical.dunning import DunningFlag
 from interlock.connections import Connection
 from interlock.connectors.crm import salesforce_records as records
 from interlock.connectors.crm.salesforce_events import CLIENT
@@ -120,7 +124,8 @@ class Salesforce:
         if self._default_currency is None:
             fields = (*fields, "CurrencyIsoCode")
         lines = f"(SELECT {', '.join(records.LINE_FIELDS)} FROM OpportunityLineItems"
-        row = self._opportunity(
+        row = self._row(
+            "Opportunity",
             record_id,
             (*fields, f"{lines} ORDER BY CreatedDate, Id)"),
             operation="get_opportunity",
@@ -135,22 +140,15 @@ class Salesforce:
         )
 
     def write_back(self, write_back: WriteBack) -> WriteBack:
-        """Set the order's fields on the opportunity; the same again changes nothing.
-
-        The change event of this write names us in its changeOrigin, by the call options.
-        """
-        self._client.request(
-            "PATCH",
-            f"{self._base}/sobjects/Opportunity/{self._record_id(write_back.opportunity_id)}",
-            operation="write_back",
-            record=write_back.opportunity_id,
-            json=records.written(write_back),
-        )
+        """Set the order's fields on the opportunity; the same again changes nothing."""
+        deal = write_back.opportunity_id
+        self._update("Opportunity", deal, records.written(write_back), operation="write_back")
         return write_back
 
     def read_write_back(self, opportunity_id: str) -> WriteBack:
         """The order's fields as they are on the opportunity now."""
-        row = self._opportunity(
+        row = self._row(
+            "Opportunity",
             self._record_id(opportunity_id),
             records.WRITE_BACK_FIELDS,
             operation="read_write_back",
@@ -174,6 +172,21 @@ class Salesforce:
         for row in self._rows(query, operation="won_without_order", record=None):
             yield records.won_deal(row, connection=self._connection)
 
+    def read_dunning(self, account_id: str) -> DunningFlag:
+        """The flag's fields as they are on the account now.
+
+        Raises RecordNotFound, and ContractViolation where people entered something else there.
+        """
+        record_id = self._record_id(account_id)
+        row = self._row("Account", record_id, records.DUNNING_FIELDS, operation="read_dunning")
+        return records.dunning_flag(row, account_id=account_id)
+
+    def write_dunning(self, flag: DunningFlag) -> DunningFlag:
+        """Set the flag's fields on the account, or empty them; the same again changes nothing."""
+        fields = records.flagged(flag)
+        self._update("Account", flag.account_id, fields, operation="write_dunning")
+        return flag
+
     def _record_id(self, canonical_id: str) -> str:
         """The id there; checked, since it becomes a part of queries and addresses."""
         record_id = self._connection.remote_id(canonical_id)
@@ -185,14 +198,29 @@ class Salesforce:
             )
         return record_id
 
-    def _opportunity(
-        self, record_id: str, fields: tuple[str, ...], *, operation: str
-    ) -> dict[str, Any]:
-        query = f"SELECT {', '.join(fields)} FROM Opportunity WHERE Id = '{record_id}'"
+    def _update(
+        self, sobject: str, canonical_id: str, fields: records.Row, *, operation: str
+    ) -> None:
+        """Set fields of a record.
+
+        The change event of this write names us in its changeOrigin, by the call options.
+        """
+        self._client.request(
+            "PATCH",
+            f"{self._base}/sobjects/{sobject}/{self._record_id(canonical_id)}",
+            operation=operation,
+            record=canonical_id,
+            json=fields,
+        )
+
+    def _row(
+        self, sobject: str, record_id: str, fields: tuple[str, ...], *, operation: str
+    ) -> records.Row:
+        query = f"SELECT {', '.join(fields)} FROM {sobject} WHERE Id = '{record_id}'"
         rows = self._query(query, operation=operation, record=record_id)
         if not rows:
             raise RecordNotFound(
-                "there is no such opportunity, or the integration's user may not see it",
+                f"there is no such {sobject.lower()}, or the integration's user may not see it",
                 vendor="salesforce",
                 operation=operation,
                 record=record_id,

@@ -69,11 +69,11 @@ def translate(
         raise ContractViolation(
             f"another organisation: {source['org']}, this deployment serves {organisation}"
         )
+    header = _header(event)
+    if f"client={CLIENT}" in header.origin.split(";"):  # our own write, to whatever record
+        return ()
     if event.get("detail-type") != "OpportunityChangeEvent":
         raise ContractViolation(f"unknown event: detail-type {event.get('detail-type')!r}")
-    header = _header(event)
-    if f"client={CLIENT}" in header.origin.split(";"):
-        return ()
     stage = event["detail"]["payload"].get("StageName")
     hint = header.change.startswith("GAP_") and header.change != "GAP_DELETE"
     if not hint and not (isinstance(stage, str) and stage in won_stages):

@@ -30,6 +30,7 @@ from interlock.canonical import (
     WonDeal,
     WriteBack,
 )
+from interlock.canonical.dunning import DunningFlag
 from interlock.canonical.money import EXACTLY
 from interlock.connections import Connection
 from interlock.errors import ContractViolation
@@ -77,6 +78,12 @@ WRITE_BACK_FIELDS = (
     "Interlock_Order_Number__c",
     "Interlock_Subscription__c",
     "Interlock_Correlation__c",
+)
+DUNNING_FIELDS = (
+    "Interlock_Dunning__c",
+    "Interlock_Overdue_Amount__c",
+    "Interlock_Overdue_Currency__c",
+    "Interlock_Overdue_Since__c",
 )
 WON_FIELDS = ("Id", "LastStageChangeDate", "CreatedDate")
 _KINDS = {"Recurring": LineKind.RECURRING, "Service": LineKind.SERVICE}
@@ -205,6 +212,29 @@ def written(write_back: WriteBack) -> Row:
         write_back.correlation_id,
     )
     return dict(zip(WRITE_BACK_FIELDS, values, strict=True))
+
+
+def dunning_flag(row: Row, *, account_id: str) -> DunningFlag:
+    """The flag of an account; empty fields are none.
+
+    Raises ContractViolation for what people entered there.
+    """
+    try:
+        return DunningFlag.from_texts(account_id, (row[name] for name in DUNNING_FIELDS))
+    except ValidationError as error:
+        parts = ", ".join(dict.fromkeys(str(detail["loc"][0]) for detail in error.errors()))
+        raise ContractViolation(
+            f"the {parts} in the account's dunning fields is none of ours: empty the fields that"
+            " begin with Interlock_, only the integration may write them",
+            vendor="salesforce",
+            operation="read_dunning",
+            record=account_id,
+        ) from None
+
+
+def flagged(flag: DunningFlag) -> Row:
+    """The fields of an account that say what `flag` says: all empty without one."""
+    return dict(zip(DUNNING_FIELDS, flag.as_texts(), strict=True))
 
 
 def _line(number: int, row: Row, currency: str) -> Row:

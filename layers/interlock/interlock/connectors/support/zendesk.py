@@ -3,11 +3,16 @@
 The secret is `{"client_id", "client_secret"}` of a confidential OAuth client whose owner may manage
 organizations and end users; the token asks for the scopes `read` and `write`. No options.
 
+For the dunning flag an administrator enables tags on users and organizations, and creates these
+organization fields, all of the type text: interlock_dunning, interlock_overdue_amount,
+interlock_overdue_currency, interlock_overdue_since.
+
 - Tickets: https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/
 - Idempotency: https://developer.zendesk.com/api-reference/ticketing/introduction/#idempotency
 - Tokens: https://developer.zendesk.com/api-reference/ticketing/oauth/grant_type_tokens/
 - Statuses and error bodies: https://developer.zendesk.com/api-reference/introduction/requests/
 - Limits: https://developer.zendesk.com/api-reference/introduction/rate-limits/
+- Organizations: https://developer.zendesk.com/api-reference/ticketing/organizations/organizations/
 - Side-loading: https://developer.zendesk.com/documentation/ticketing/using-the-zendesk-api/side_loading/
 
 A task is a ticket of type "task" that carries the task's id as its external id. Its requester is a
@@ -17,10 +22,12 @@ the customer. Everything we write in a ticket is an internal note.
 The organization carries the customer's id as its external id, and is found by that alone: one that
 support made by hand under the customer's name may be another company, and joins when somebody gives
 it the external id. Names are unique at Zendesk, so the second organization of a name has the
-customer's id in its own. Organizations are made, never updated, since updates are limited to 5 a
-minute (https://support.zendesk.com/hc/en-us/articles/4422518967706); the case of an external id's
-letters does not count:
-https://developer.zendesk.com/api-reference/ticketing/organizations/organizations/
+customer's id in its own. The case of an external id's letters does not count. Organizations are
+made, and updated with a flag alone, since updates are limited to 5 a minute:
+https://support.zendesk.com/hc/en-us/articles/4422518967706
+
+A dunning flag is in the organization's fields, and on it and its open tickets as tags. The fields
+come last: a flag that can be read is on the tickets too.
 
 Unconfirmed, and why being wrong is harmless:
 
@@ -34,19 +41,25 @@ Unconfirmed, and why being wrong is harmless:
 - That a new organization is found by its external id at once. Where it is not, making it again is
   refused, since names and external ids are unique, and the step is tried later.
 - Whether the case of a ticket's external id counts in the list of tickets: ids are compared here.
+- Whether an organization field that nobody created is refused or ignored: what was kept is compared
+  with what was sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
 from typing import Any
 
 import httpx
-from pydantic import ValidationError
 
 from interlock.canonical import Task
+from interlock.canonical.dunning import DunningFlag
 from interlock.connections import Connection
+from interlock.connectors.support import zendesk_records as records
+from interlock.connectors.support.zendesk_tags import Tagging
 from interlock.credentials import OAuthClientCredentials
 from interlock.errors import (
     ContractViolation,
@@ -56,9 +69,7 @@ from interlock.errors import (
 )
 from interlock.http import ErrorTable, VendorClient
 
-CLOSED = ("solved", "closed")
 TAGS = ("interlock", "implementation_task")
-CUSTOMER_USER = "interlock-customer-"
 
 
 def _error_code(response: httpx.Response) -> str:
@@ -84,12 +95,20 @@ ERRORS = ErrorTable(
 
 
 class Zendesk:
-    """A Zendesk account; implements `SupportPort`. `transport` replaces the network in tests."""
+    """A Zendesk account; implements `SupportPort`.
+
+    `transport` replaces the network in tests, `sleep` the waiting for a job.
+    """
 
     def __init__(
-        self, connection: Connection, *, transport: httpx.BaseTransport | None = None
+        self,
+        connection: Connection,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._connection = connection
+        self._sleep = sleep
         self._client = VendorClient(
             connection,
             auth=OAuthClientCredentials(
@@ -106,7 +125,7 @@ class Zendesk:
     def get_task(self, remote_id: str) -> Task:
         """Read one ticket. Raises RecordNotFound."""
         ticket, requester = self._read_ticket(remote_id, operation="get_task")
-        return self._task(ticket, requester)
+        return records.task(ticket, requester, self._connection)
 
     def find_task(self, task_id: str) -> Task | None:
         """The ticket with this external id that is neither solved nor closed.
@@ -115,10 +134,10 @@ class Zendesk:
         need not be unique there: several open tickets are a RecordConflict.
         """
         found = [
-            (ticket, _requester(ticket, page))
+            (ticket, records.requester(ticket, page))
             for page in self._pages_of_tickets(task_id)
             for ticket in page["tickets"]
-            if ticket["external_id"] == task_id and ticket["status"] not in CLOSED
+            if ticket["external_id"] == task_id and ticket["status"] not in records.CLOSED
         ]
         if len(found) > 1:
             numbers = ", ".join(str(ticket["id"]) for ticket, _ in found)
@@ -128,7 +147,7 @@ class Zendesk:
                 operation="find_task",
                 record=task_id,
             )
-        return self._task(*found[0]) if found else None
+        return records.task(*found[0], self._connection) if found else None
 
     def create_task(self, task: Task, *, idempotency_key: str) -> Task:
         """Open a ticket whose first comment, an internal note, is the task's body.
@@ -154,7 +173,7 @@ class Zendesk:
             json={"ticket": ticket},
             headers={"Idempotency-Key": idempotency_key},
         )
-        return self._task(created["ticket"], requester)
+        return records.task(created["ticket"], requester, self._connection)
 
     def close_task(self, remote_id: str, *, note: str) -> Task:
         """Solve the ticket, with an internal note that says why; leave a solved or closed one.
@@ -167,7 +186,7 @@ class Zendesk:
         VendorUnavailable asks for another attempt. Raises RecordNotFound.
         """
         ticket, requester = self._read_ticket(remote_id, operation="close_task")
-        if ticket["status"] not in CLOSED:
+        if ticket["status"] not in records.CLOSED:
             changes = {
                 "status": "solved",
                 "comment": {"body": note, "public": False},
@@ -182,7 +201,42 @@ class Zendesk:
                 json={"ticket": changes},
             )
             ticket = changed["ticket"]
-        return self._task(ticket, requester)
+        return records.task(ticket, requester, self._connection)
+
+    def read_dunning(self, account_id: str) -> DunningFlag | None:
+        """The flag in the fields of the customer's organization.
+
+        Raises ContractViolation where people entered something else there.
+        """
+        organization = self._find_organization(
+            account_id, operation="read_dunning", record=account_id
+        )
+        return records.dunning_flag(organization, account_id) if organization else None
+
+    def write_dunning(self, flag: DunningFlag) -> DunningFlag | None:
+        """Tag the organization, then its open tickets, and set the organization's fields.
+
+        What is as it should be already is not written again, so another attempt goes on where one
+        ended. Raises OutcomeUnknown when not all tickets were tagged, or not in time, and
+        ContractViolation when the organization did not keep the flag.
+        """
+        where = {"operation": "write_dunning", "record": flag.account_id}
+        organization = self._find_organization(flag.account_id, **where)
+        if organization is None:
+            return None
+        call = partial(self._call, **where)
+        Tagging(flag.account_id, call, self._sleep).tag(organization, flag.status)
+        fields = {"organization_fields": records.flagged(flag)}
+        path = f"organizations/{organization['id']}"
+        saved = call("PUT", path, json={"organization": fields})
+        if records.dunning_flag(saved["organization"], flag.account_id) != flag:
+            raise ContractViolation(
+                "the organization did not keep the flag: create the organization fields"
+                f" {', '.join(records.DUNNING_FIELDS)} as text",
+                vendor="zendesk",
+                **where,
+            )
+        return flag
 
     def _pages_of_tickets(self, task_id: str) -> Iterator[dict[str, Any]]:
         """https://developer.zendesk.com/api-reference/introduction/pagination/"""
@@ -209,12 +263,12 @@ class Zendesk:
             record=remote_id,
             params={"include": "users"},
         )
-        return found["ticket"], _requester(found["ticket"], found)
+        return found["ticket"], records.requester(found["ticket"], found)
 
     def _customer_user(self, task: Task) -> dict[str, Any]:
         """The user that stands for the customer, made when it is missing."""
         user = {
-            "external_id": f"{CUSTOMER_USER}{task.customer_id}",
+            "external_id": f"{records.CUSTOMER_USER}{task.customer_id}",
             "name": task.customer_name,
             "organization_id": self._organization(task),
         }
@@ -233,30 +287,30 @@ class Zendesk:
         Refused is one whose name another customer has, and one that another task of this customer
         makes at the same moment.
         """
+        where = {"operation": "create_task", "record": task.id}
         refusal = None
         for name in (task.customer_name, f"{task.customer_name} ({task.customer_id})"):
-            found = self._find_organization(task)
+            found = self._find_organization(task.customer_id, **where)
             if found is not None:
-                return found
+                return found["id"]
             try:
                 return self._make_organization(task, name)
             except VendorRejected as error:
                 refusal = error
-        found = self._find_organization(task)
+        found = self._find_organization(task.customer_id, **where)
         if found is None:
             raise refusal
-        return found
+        return found["id"]
 
-    def _find_organization(self, task: Task) -> int | None:
+    def _find_organization(self, customer_id: str, **where: str) -> dict[str, Any] | None:
         """External ids are unique but for a race that Zendesk documents for names: the first."""
         found = self._call(
             "GET",
             "organizations/search",
-            operation="create_task",
-            record=task.id,
-            params={"external_id": task.customer_id},
+            params={"external_id": customer_id},
+            **where,
         )
-        return min((each["id"] for each in found["organizations"]), default=None)
+        return min(found["organizations"], key=lambda each: each["id"], default=None)
 
     def _make_organization(self, task: Task, name: str) -> int:
         created = self._call(
@@ -274,6 +328,8 @@ class Zendesk:
         response = self._client.request(
             method, f"/api/v2/{path}", operation=operation, record=record, **request
         )
+        if response.status_code == httpx.codes.NO_CONTENT:
+            return {}
         try:
             return response.json()
         except ValueError:
@@ -284,34 +340,3 @@ class Zendesk:
                 record=record,
                 status=response.status_code,
             ) from None
-
-    def _task(self, ticket: dict[str, Any], requester: dict[str, Any]) -> Task:
-        """A ticket or requester made by hand has no id of ours: its own id is canonical then."""
-        remote_id = str(ticket["id"])
-        requester_id = str(requester["id"])
-        customer_id = self._connection.canonical_id(requester_id)
-        external_id = requester.get("external_id") or ""
-        if external_id.startswith(CUSTOMER_USER):
-            customer_id = external_id.removeprefix(CUSTOMER_USER)
-        try:
-            return Task(
-                id=ticket["external_id"] or self._connection.canonical_id(remote_id),
-                references={self._connection.name: remote_id},
-                subject=ticket["subject"],
-                body=ticket["description"],
-                customer_id=customer_id,
-                customer_name=requester["name"] or f"user {requester_id}",
-                remote_id=remote_id,
-                status=ticket["status"],
-            )
-        except ValidationError as error:
-            fields = ", ".join(str(each["loc"][0]) for each in error.errors())
-            raise ContractViolation(
-                f"the ticket cannot be a task, see its {fields}", vendor="zendesk", record=remote_id
-            ) from None
-
-
-def _requester(ticket: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
-    """The requester among the users that came with the answer; only its id when it is not there."""
-    gone = {"id": ticket["requester_id"], "name": None}
-    return {user["id"]: user for user in answer["users"]}.get(ticket["requester_id"], gone)
