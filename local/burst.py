@@ -34,6 +34,7 @@ from local.environment import NO_BUDGETS
 from local.paths import ROOT
 from local.sandboxes import stripe
 from local.sandboxes.salesforce_store import ORGANIZATION_ID
+from local.sandboxes.stripe.events import DESTINATION
 from local.workflows import DEFINITIONS, Workflow
 
 ORDERS = 500
@@ -51,6 +52,7 @@ CONCURRENCY = 32
 # The stack's parameters but for billing: no other system is there, and nothing else happens.
 NOTHING_ELSE = NO_BUDGETS | {
     "SalesforceOrganisation": ORGANIZATION_ID,
+    "StripeDestination": DESTINATION,
     "SweepWonAfter": "2026-01-01T00:00:00Z",
     "SweepSchedule": "DISABLED",
     "CrmBaseUrl": "http://127.0.0.1:9",

@@ -33,6 +33,7 @@ from local.sandboxes.salesforce_seed import (
     register_interlock,
 )
 from local.sandboxes.salesforce_store import ORGANIZATION_ID, Organization
+from local.sandboxes.stripe.events import DESTINATION, partner_event
 from local.sandboxes.zendesk import zendesk_sandbox
 from local.tryton.database import build_database
 from local.tryton.server import TrytonServer
@@ -43,6 +44,8 @@ ZENDESK_CLIENT = {"client_id": "interlock", "client_secret": "sandbox"}
 
 STRIPE_REQUESTS_PER_SECOND = 25
 ZENDESK_REQUESTS_PER_MINUTE = 700
+# The German company invoices its British customers in pounds.
+ERP_OPTIONS = json.dumps({"currencies": json.dumps({"TESSALINE-DE": ["GBP"]})})
 NO_BUDGETS = dict.fromkeys(("CrmBudget", "ErpBudget", "BillingBudget", "SupportBudget"), "null")
 
 Progress = Callable[[str], None]
@@ -98,6 +101,7 @@ class LocalEnvironment:
         self._stack.callback(self.cloud.close)
         self._set_secrets()
         self.organization.on_change = self.publish
+        self.stripe.account.on_event = lambda event: self.publish(partner_event(event))
         self._progress("ready")
 
     def _start_sandboxes(self, *, unlimited: bool) -> None:
@@ -141,11 +145,15 @@ class LocalEnvironment:
         """In virtual time nothing is scheduled: 90 days may pass at once, with all their sweeps."""
         return (NO_BUDGETS if virtual_time else self._budgets()) | {
             "SalesforceOrganisation": ORGANIZATION_ID,
+            "StripeDestination": DESTINATION,
             "SweepWonAfter": f"{self.organization.clock():%Y-%m-%dT%H:%M:%SZ}",
             "SweepSchedule": "DISABLED" if virtual_time else "ENABLED",
             "CrmBaseUrl": self.salesforce.url,
+            "ErpOptions": ERP_OPTIONS,
             "ErpBaseUrl": f"{self.erp_proxy.url}/{self.tryton.database.name}",
             "BillingBaseUrl": self.stripe.url,
+            # Where the ERP's companies collect taxes, the sandbox is registered for them too.
+            "BillingOptions": json.dumps({"automatic_tax": "true"}),
             "SupportBaseUrl": self.zendesk.url,
         }
 
@@ -181,11 +189,12 @@ class LocalEnvironment:
         }
 
     def publish(self, event: dict[str, Any]) -> None:
-        """Put a partner event onto Salesforce's bus, as its event relay does."""
+        """Put a partner's event onto its bus, as the partner does."""
+        bus = "StripeBus" if "/stripe.com/" in event["source"] else "SalesforceBus"
         self.cloud.client("events").put_events(
             Entries=[
                 {
-                    "EventBusName": self.cloud.resources["SalesforceBus"],
+                    "EventBusName": self.cloud.resources[bus],
                     "Source": event["source"],
                     "DetailType": event["detail-type"],
                     "Detail": json.dumps(event["detail"]),

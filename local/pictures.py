@@ -37,7 +37,7 @@ PAGE = """\
 
 Each box is a state of the [definition](../statemachines/{name}.asl.yaml), with the function that
 it runs. The colours are the systems: {legend}, and grey the integration itself. A box
-with double sides runs once for each account or task.
+with double sides runs once for each of several items.
 
 ## When all goes well
 

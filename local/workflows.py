@@ -81,11 +81,24 @@ class Workflow:
             yield Transition(name, state["Next"])
 
     def task(self, name: str) -> dict[str, Any] | None:
-        """The task that a state runs, itself or for each item; None for a state without one."""
+        """The task that a state runs, itself or for each item; None for a state without one.
+
+        A Map that runs several states for each item has none: see `machines`.
+        """
         state = self.states[name]
         if state["Type"] == "Map":
-            [state] = state["ItemProcessor"]["States"].values()
+            state, *more = state["ItemProcessor"]["States"].values()
+            if more:
+                return None
         return state if state["Type"] == "Task" else None
+
+    @property
+    def machines(self) -> Iterator[Workflow]:
+        """The workflow, and what its Maps run for each item where that is more than a task."""
+        yield self
+        for state in self.states.values():
+            if len(state.get("ItemProcessor", {}).get("States", ())) > 1:
+                yield Workflow(self.name, self.text, state["ItemProcessor"])
 
     def function(self, name: str) -> str | None:
         """The logical id of the function that a state invokes."""
@@ -95,7 +108,7 @@ class Workflow:
 
     def can_fail(self, name: str) -> bool:
         """Whether the state does work whose failure a team may have to resolve."""
-        return self.task(name) is not None and name not in RECOVERY
+        return self.states[name]["Type"] in ("Task", "Map") and name not in RECOVERY
 
     def _compensating_rules(self) -> list[dict[str, Any]]:
         rules = self.states["Resume"]["Choices"]

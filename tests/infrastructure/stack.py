@@ -68,6 +68,9 @@ class Stack:
         for attached in properties.get("ManagedPolicyArns", []):
             if isinstance(attached, dict) and "Ref" in attached:
                 yield self.properties(attached["Ref"])["PolicyDocument"]
+        for policy in self.of_type("AWS::IAM::Policy").values():
+            if {"Ref": role} in policy["Properties"]["Roles"]:
+                yield policy["Properties"]["PolicyDocument"]
 
 
 def named(value: Any) -> str:

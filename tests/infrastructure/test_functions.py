@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from aws_lambda_powertools.utilities.data_classes import SQSEvent
+from interlock.connectors.billing import stripe_events
 from interlock.connectors.crm import salesforce_events
 from interlock.effects import LEASE_SECONDS
 from interlock.events import Event
@@ -17,11 +18,17 @@ from local import samples
 from local.paths import ROOT
 from local.project import Function, functions
 from local.sandboxes.salesforce_store import ORGANIZATION_ID
+from local.sandboxes.stripe.events import DESTINATION
 from tests.infrastructure import handlers, reached
 from tests.infrastructure.stack import Stack
 
 MAX_HANDLER_LINES = 45
-CONSUMES_A_QUEUE = {"ingress/salesforce", "timeline/record_event", "workflow/start_execution"}
+CONSUMES_A_QUEUE = {
+    "ingress/salesforce",
+    "ingress/stripe",
+    "timeline/record_event",
+    "workflow/start_execution",
+}
 # Read by the libraries in the layer, not by our code.
 # https://docs.powertools.aws.dev/lambda/python/latest/environment-variables/
 OF_LIBRARIES = {"POWERTOOLS_LOG_LEVEL"}
@@ -98,9 +105,14 @@ def test_the_queues_sample_events_are_taken() -> None:
         organisation=ORGANIZATION_ID,
         won_stages={"Closed Won"},
     )
+    billed = stripe_events.translate(
+        body("ingress/stripe"), connection="stripe", destination=DESTINATION
+    )
     start = handlers.module(_function("workflow/start_execution")).StartExecution
 
     assert start.model_validate(body("workflow/start_execution")).event == event
+    assert billed
+    assert billed.type == "invoice.finalized"
     assert Event.model_validate(body("timeline/record_event")["detail"])
 
 

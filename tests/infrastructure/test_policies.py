@@ -45,7 +45,9 @@ NEEDS: dict[str, set[Need]] = {
     },
     "CrossReferences.get": {("dynamodb:Query", "CROSSREF_TABLE")},
     "CrossReferences.require": {("dynamodb:Query", "CROSSREF_TABLE")},
+    "CrossReferences.awaited": {("dynamodb:Query", "CROSSREF_TABLE")},
     "CrossReferences.link": {("dynamodb:PutItem", "CROSSREF_TABLE")},
+    "with_accounts": {("dynamodb:Query", "CROSSREF_TABLE/index/*")},
     "Exceptions.get": {("dynamodb:GetItem", "EXCEPTIONS_TABLE")},
     "Exceptions.by_status": {("dynamodb:Query", "EXCEPTIONS_TABLE/index/*")},
     "Exceptions.raise_": {
@@ -91,8 +93,8 @@ AWS_POLICIES = {
 }
 
 CONNECTORS = ("crm", "erp", "billing", "support")
-# It knows both the CRM, by its port, and the workflow that it feeds: an ingress without an event.
-SWEEP = "ingress/sweep_opportunities"
+# They know both a system, by its port, and the workflow that they feed: ingresses without an event.
+SWEEPS = ("ingress/sweep_opportunities", "ingress/sweep_billing")
 
 
 def test_a_function_may_do_what_it_needs_and_nothing_else(function: Function, stack: Stack) -> None:
@@ -140,13 +142,23 @@ def test_only_connectors_have_the_ledger_and_the_cross_references(stack: Stack) 
 
 def test_the_sweep_reads_the_crm_and_writes_nothing(stack: Stack) -> None:
     """What it finds goes the way of every event."""
-    [sweep] = [each for each in functions().values() if each.name == SWEEP]
+    [sweep] = [each for each in functions().values() if each.name == SWEEPS[0]]
     grants = stack.grants(sweep.logical_id)
     read = {_resource(grant) for grant in grants if grant.action.startswith(("ssm:", "secrets"))}
 
     assert read == {"CrmConnection", "CrmSecret"}
     tables = _tables(stack) - {"BudgetsTable"}
     assert {grant.action for grant in grants if _resource(grant) in tables} == {"dynamodb:Query"}
+
+
+def test_the_billing_sweep_reads_billing_and_remembers_what_it_told(stack: Stack) -> None:
+    [sweep] = [each for each in functions().values() if each.name == SWEEPS[1]]
+    grants = stack.grants(sweep.logical_id)
+    read = {_resource(grant) for grant in grants if grant.action.startswith(("ssm:", "secrets"))}
+    tables = {_resource(grant) for grant in grants} & _tables(stack)
+
+    assert read == {"BillingConnection", "BillingSecret"}
+    assert tables == {"BudgetsTable", "DeliveriesTable"}
 
 
 @pytest.mark.parametrize("area", CONNECTORS)
@@ -164,7 +176,7 @@ def test_nobody_else_reads_a_connection_or_a_secret(stack: Stack) -> None:
     for function in functions().values():
         services = {grant.action.split(":")[0] for grant in stack.grants(function.logical_id)}
         reads = bool(services & {"ssm", "secretsmanager"})
-        assert reads == (function.area in CONNECTORS or function.name == SWEEP), function.name
+        assert reads == (function.area in CONNECTORS or function.name in SWEEPS), function.name
 
 
 def test_rules_may_do_nothing(stack: Stack) -> None:
@@ -184,8 +196,14 @@ def test_no_policy_grants_everything_without_a_reason(stack: Stack) -> None:
 
 def test_a_workflow_may_invoke_its_functions_alone(workflow: Workflow, stack: Stack) -> None:
     state_machine = state_machines()[workflow.name]
-    invoked = {workflow.function(name) for name in workflow.states} - {None}
+    invoked = {m.function(name) for m in workflow.machines for name in m.states} - {None}
     expected = {Grant("lambda:InvokeFunction", name) for name in invoked}
+    if "DISTRIBUTED" in workflow.text:  # what a Map starts are executions of its own
+        expected |= {
+            Grant("states:StartExecution", state_machine),
+            Grant("states:DescribeExecution", f"{state_machine}/*"),
+            Grant("states:StopExecution", f"{state_machine}/*"),
+        }
 
     assert stack.grants(state_machine) == expected | {Grant("events:PutEvents", "IntegrationBus")}
 
@@ -205,9 +223,10 @@ def test_a_queue_takes_messages_from_its_own_rule_alone(stack: Stack) -> None:
         [statement] = policy["Properties"]["PolicyDocument"]["Statement"]
         assert statement["Principal"] == {"Service": "events.amazonaws.com"}
         assert statement["Action"] == "sqs:SendMessage"
-        rule = named(statement["Condition"]["ArnEquals"]["aws:SourceArn"])
-        permitted[rule] = {named(arn) for arn in as_list(statement["Resource"])}
-        assert {named(queue) for queue in policy["Properties"]["Queues"]} == permitted[rule]
+        allowed = {named(arn) for arn in as_list(statement["Resource"])}
+        assert {named(queue) for queue in policy["Properties"]["Queues"]} == allowed
+        for rule in as_list(statement["Condition"]["ArnEquals"]["aws:SourceArn"]):
+            permitted[named(rule)] = allowed
 
     assert permitted == {rule: named & queues for rule, named in targets.items()}
 

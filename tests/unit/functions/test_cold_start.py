@@ -38,13 +38,26 @@ print(json.dumps(sorted(sys.modules)))
 # What is large enough to be felt. botocore comes with the X-Ray SDK that the tracer needs.
 LARGE = {"aws_lambda_powertools", "aws_xray_sdk", "boto3", "botocore", "httpx", "pydantic"}
 EVERY = {"aws_lambda_powertools", "aws_xray_sdk", "botocore", "pydantic"}
-# These ask no AWS service.
+# These ask no AWS service, or only when they publish.
 WITHOUT_BOTO3 = {
+    "ingress/request_reconciliation",
+    "workflow/assert_agreement",
+    "workflow/compare_digests",
+    "workflow/decide_dunning",
+    "workflow/judge_slice",
+    "workflow/plan_reconciliation",
+    "workflow/prepare_posting",
+    "workflow/report_reconciliation",
     "workflow/validate_account_hierarchy",
     "workflow/validate_order",
 }
-# An adapter is imported when its connection is first used. This one reads events, with no client.
-VENDORS = {"ingress/salesforce": {"interlock.connectors.crm.salesforce_events"}}
+# An adapter is imported when its connection is first used. These read events, with no client.
+VENDORS = {
+    "ingress/salesforce": {"interlock.connectors.crm.salesforce_events"},
+    "ingress/stripe": {
+        f"interlock.connectors.billing.stripe_{part}" for part in ("documents", "events", "objects")
+    },
+}
 
 
 def run(program: str, *arguments: str) -> list[Any]:

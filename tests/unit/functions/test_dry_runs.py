@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import Mock, create_autospec
 
 import pytest
 from interlock import aws
-from interlock.canonical import Command, Customer, Opportunity, WriteBack
-from interlock.connectors.billing.port import BillingPort
+from interlock.canonical import Command, Customer, Money, Opportunity, WriteBack
+from interlock.canonical.books import Cleared, FactsPage
+from interlock.connectors.billing.port import BalanceLines, BillingPort
 from interlock.connectors.crm.port import CrmPort
 from interlock.connectors.erp.port import CustomerCandidate, ErpPort
 from interlock.connectors.support.port import SupportPort
+from interlock.crossref import CrossReferences
 from interlock.effects import Ledger
 
 from local.project import functions
 from tests.infrastructure import handlers
+from tests.unit import finance_samples
 from tests.unit.conftest import Cloud, forget
 from tests.unit.functions.calling import connect, module, sample
 
 PORTS = {"billing": BillingPort, "crm": CrmPort, "erp": ErpPort, "support": SupportPort}
-READS = ("find_", "get_", "read_")
+READS = ("find_", "get_", "read_", "overdue_", "payout_lines", "cleared_", "facts")
 DRY_RUN = "T1-dry-run-1"
 
 CONNECTORS = sorted(
@@ -40,7 +44,16 @@ def port_of(area: str, command: dict[str, Any]) -> Mock:
             getattr(port, name).return_value = None
     if area in ("billing", "erp"):
         port.get_customer.return_value = Customer(id="vendor:7", remote_id="7", name="Larkspur")
+        port.facts.return_value = FactsPage(facts=(), next=None)
+        port.find_facts.return_value = ()
+    if area == "billing":
+        port.overdue_invoices.return_value = ()
+        window = finance_samples.window(read_at=datetime(2026, 12, 2, tzinfo=UTC))
+        port.get_usage_windows.return_value = (window,)
+        port.payout_lines.return_value = BalanceLines(lines=(), next=None)
     if area == "erp":
+        cleared = Cleared(subsidiary="TESSALINE-US", amount=Money.of(1, "USD"))
+        port.cleared_amounts.side_effect = lambda ids: dict.fromkeys(ids, cleared)
         candidate = CustomerCandidate(remote_id="7", name="Larkspur", by="external_id")
         port.find_customer_candidates.side_effect = [(candidate,), ()]
     if area == "crm":
@@ -50,6 +63,11 @@ def port_of(area: str, command: dict[str, Any]) -> Mock:
         opportunity = Opportunity.model_validate(command["opportunity"])
         port.get_opportunity.return_value = opportunity
     return port
+
+
+def posted(_: CrossReferences, canonical_id: str, system: str) -> str | None:
+    """Documents are in the books, and customers have to be looked for."""
+    return None if canonical_id.startswith("customer#") else "7"
 
 
 def test_every_function_of_a_system_may_be_part_of_a_dry_run() -> None:
@@ -72,6 +90,9 @@ def test_a_dry_run_only_reads(
     command = sample(name) | {"dry_run": DRY_RUN}
     row = OPEN_CLAIM | {"transaction": command["correlation_id"]} if begun else None
     monkeypatch.setattr(Ledger, "_read", lambda *_: row)
+    for lookup in ("require", "awaited"):
+        monkeypatch.setattr(CrossReferences, lookup, lambda *_: "7")
+    monkeypatch.setattr(CrossReferences, "get", posted)
     port = port_of(name.split("/")[0], command)
     connect(monkeypatch, name.split("/")[0], port)
 

@@ -85,8 +85,9 @@ def test_every_write_of_a_function_is_allowed(
     area, verb_noun = name.split("/")
     connect(monkeypatch, area, Mock())
     monkeypatch.setattr(module(name), "ledger", lambda: SimpleNamespace(once=once))
-    known = SimpleNamespace(get=lambda *_: None, require=lambda *_: "1")
-    monkeypatch.setattr(CrossReferences, "load", lambda: known)
+    known = dict.fromkeys(("require", "awaited"), lambda *_: "1")
+    known["get"] = lambda *_: "1" if name == "erp/void_document" else None
+    monkeypatch.setattr(CrossReferences, "load", lambda: SimpleNamespace(**known))
     command = sample(name) | ({"matched": None} if name == "erp/create_customer" else {})
 
     module(name).handler(command, context)
@@ -355,29 +356,49 @@ def test_a_matched_customer_that_was_taken_back_is_made_again(
 
 
 def test_the_rules_answer_the_sample_commands(context: Any) -> None:
-    for name in ("workflow/validate_account_hierarchy", "workflow/validate_order"):
+    rules = ("validate_account_hierarchy", "validate_order", "decide_dunning", "prepare_posting")
+    for name in (f"workflow/{rule}" for rule in rules):
         assert module(name).handler(sample(name), context)
 
 
 # ---- Queues
 
 
+@pytest.mark.parametrize(
+    ("vendor", "settings", "told"),
+    [
+        (
+            "salesforce",
+            {
+                "SALESFORCE_ORGANISATION": "00DHs00000ILockMAD",
+                "SALESFORCE_WON_STAGES": "Gewonnen, Closed Won",
+            },
+            "opportunity.closed_won",
+        ),
+        ("stripe", {"STRIPE_DESTINATION": "ed_test_interlock"}, "invoice.finalized"),
+    ],
+)
 def test_a_partner_event_is_published_once(
-    integration: str, cloud: Cloud, environment: Any, context: Any
+    vendor: str,
+    settings: dict[str, str],
+    told: str,
+    integration: str,
+    cloud: Cloud,
+    environment: Any,
+    context: Any,
 ) -> None:
     environment(
         DELIVERIES_TABLE=cloud.table("DeliveriesTable"),
         DEAD_LETTER_QUEUE=aws.client("sqs").create_queue(QueueName="dead")["QueueUrl"],
-        CONNECTION_NAME="salesforce",
-        SALESFORCE_ORGANISATION="00DHs00000ILockMAD",
-        SALESFORCE_WON_STAGES="Gewonnen, Closed Won",
+        CONNECTION_NAME=vendor,
+        **settings,
     )
-    consume = module("ingress/salesforce").handler
+    consume = module(f"ingress/{vendor}").handler
 
     for _ in range(3):
-        assert consume(sample("ingress/salesforce"), context) == {"batchItemFailures": []}
+        assert consume(sample(f"ingress/{vendor}"), context) == {"batchItemFailures": []}
 
-    assert heard(integration) == ["opportunity.closed_won"]
+    assert heard(integration) == [told]
 
 
 def test_a_workflow_is_started_once(cloud: Cloud, environment: Any, context: Any) -> None:

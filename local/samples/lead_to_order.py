@@ -1,18 +1,16 @@
-"""Writes the event that each function can be invoked with: `python -m local.samples`.
+"""The events of lead to order: all of one transaction, the demo's deal in dollars.
 
-All belong to one transaction, the demo's deal in dollars: the deal is read from the Salesforce
-sandbox by the adapter, and each event after it is what the rules make of those before.
-`interlock invoke` and `sam local invoke` take them; identities of AWS in them are examples.
+The deal is read from the Salesforce sandbox by the adapter, and each event after it is what the
+rules make of those before.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from interlock.canonical import Canonical, Opportunity, OrderStatus, Task, WriteBack
+from interlock.canonical import Money, Opportunity, Order, OrderStatus, Task, WriteBack
+from interlock.canonical.billing import Collection, Invoice, InvoiceStatus
 from interlock.connections import Connection
 from interlock.connectors.billing.port import Catalogue
 from interlock.connectors.crm import salesforce_events
@@ -20,9 +18,10 @@ from interlock.connectors.crm.salesforce import Salesforce
 from interlock.connectors.erp.port import OrderContext
 from interlock.events import Event
 from interlock.remediation import exception_id
-from interlock.rules import account_hierarchy, order_validation
+from interlock.rules import account_hierarchy, dunning, order_validation
 
 from local.paths import ROOT
+from local.samples.aws import STATES, delivered, failure, message, plain
 from local.sandboxes.salesforce import salesforce_sandbox
 from local.sandboxes.salesforce_oauth import Authorization
 from local.sandboxes.salesforce_seed import (
@@ -35,17 +34,13 @@ from local.sandboxes.salesforce_seed import (
 )
 from local.sandboxes.salesforce_store import ORGANIZATION_ID, Organization
 
-EVENTS = ROOT / "events"
-COMMAND = "python -m local.samples"
-
 WON_AT = datetime(2026, 11, 23, 15, 4, 12, 318_000, tzinfo=UTC)
 ACCEPTED_AT = datetime(2026, 11, 23, 15, 4, 41, tzinfo=UTC)
-REGION = "us-east-1"
-ACCOUNT = "123456789012"
-STATES = f"arn:aws:states:{REGION}:{ACCOUNT}"
+REMINDED_AT = datetime(2027, 1, 12, 9, tzinfo=UTC)
 STATE_MACHINE = f"{STATES}:stateMachine:interlock-lead-to-order"
 BILLABLE = ("PLATFORM-ANNUAL", "SEAT-ANNUAL")
 ORDER_NUMBER = "SO-1"
+DUNNING_POLICY = ROOT / "functions/workflow/decide_dunning/policy.toml"
 
 
 class SandboxConnection(Connection):
@@ -84,12 +79,16 @@ def samples() -> dict[str, dict[str, Any]]:
         subscription_id="sub_sched_1SWhZ4Kd8PqLxTn2",
         correlation_id=won.correlation_id,
     )
-    started = {"state_machine": STATE_MACHINE, "event": _plain(won)}
+    overdue = {"account_id": payer.id, "invoices": (_unpaid(order),), "at": REMINDED_AT}
+    policy = dunning.DunningPolicy.load(DUNNING_POLICY)
+    flag = {"flag": dunning.decide(**overdue, policy=policy).flag, "round": 1}
+    started = {"state_machine": STATE_MACHINE, "event": plain(won)}
     commands: dict[str, dict[str, Any]] = {
         "crm/get_opportunity": {"opportunity_id": order.id},
         "crm/write_back_order": {"write_back": write_back},
         "crm/verify_write_back": {"opportunity": deal, "write_back": write_back},
         "crm/revert_write_back": {"opportunity_id": order.id},
+        "crm/flag_dunning": flag,
         "erp/get_order_context": {"opportunity": deal},
         "erp/match_customers": {"hierarchy": hierarchy},
         "erp/create_customer": {"account": hierarchy.accounts[0], "matched": None},
@@ -105,6 +104,8 @@ def samples() -> dict[str, dict[str, Any]]:
         "billing/cancel_subscription": {"order_id": order.id, "account_id": payer.id},
         "support/create_task": {"task": task},
         "support/close_task": {"task_id": task.id},
+        "support/flag_dunning": flag,
+        "workflow/decide_dunning": overdue,
         "workflow/validate_account_hierarchy": {"opportunity": deal},
         "workflow/validate_order": {
             "opportunity": deal,
@@ -117,17 +118,17 @@ def samples() -> dict[str, dict[str, Any]]:
             "execution": execution,
             "workflow": "interlock-lead-to-order",
             "step": "CreateErpOrder",
-            "error": _failure("VendorRejected", "tryton create_order: refused (status 400)"),
+            "error": failure("VendorRejected", "tryton create_order: refused (status 400)"),
             "records": {"event": won, "opportunity": deal, "order": order},
             "escalations": 0,
         },
     }
     accepted = _accepted(won, deal, execution)
-    return {name: _plain(_of(won, command)) for name, command in commands.items()} | {
-        "ingress/salesforce": _message("interlock-salesforce-inbox", partner_event),
+    return {name: plain(_of(won, command)) for name, command in commands.items()} | {
+        "ingress/salesforce": message("interlock-salesforce-inbox", partner_event, WON_AT),
         "ingress/sweep_opportunities": {"dry_run": True},
-        "workflow/start_execution": _message("interlock-start", started),
-        "timeline/record_event": _message("interlock-timeline", accepted),
+        "workflow/start_execution": message("interlock-start", started, ACCEPTED_AT),
+        "timeline/record_event": message("interlock-timeline", accepted, ACCEPTED_AT),
         "exceptions/list_exceptions": {"status": "open", "team": "RevOps"},
         "exceptions/resolve_exception": {
             "id": exception_id(execution, "CreateErpOrder"),
@@ -138,11 +139,6 @@ def samples() -> dict[str, dict[str, Any]]:
             },
         },
     }
-
-
-def text(sample: dict[str, Any]) -> str:
-    """An event as its file has it."""
-    return json.dumps(sample, indent=2, ensure_ascii=False) + "\n"
 
 
 def _won_deal() -> tuple[dict[str, Any], Opportunity]:
@@ -171,7 +167,7 @@ def _won_deal() -> tuple[dict[str, Any], Opportunity]:
         sandbox.close()
     [event] = relayed
     event["detail"]["payload"]["ChangeEventHeader"]["transactionKey"] = "00051f7c-93d2-ab10-4f53"
-    return _delivered(event, "6f0a4c1e-6a0b-4d0e-9a34-0d9a52f4c7be"), deal
+    return delivered(event, "6f0a4c1e-6a0b-4d0e-9a34-0d9a52f4c7be"), deal
 
 
 def _facts(deal: Opportunity) -> tuple[OrderContext, Catalogue]:
@@ -186,6 +182,31 @@ def _facts(deal: Opportunity) -> tuple[OrderContext, Catalogue]:
         period_open=True,
     )
     return context, Catalogue(billable_skus=BILLABLE)
+
+
+def _unpaid(order: Order) -> Invoice:
+    """The first invoice of the order's subscription, of which nobody has paid anything."""
+    billed = Money.total(
+        (line.amount for line in order.lines if line.sku in BILLABLE), order.currency
+    )
+    nothing = Money.of(0, order.currency)
+    return Invoice(
+        id="stripe:in_1SWhZ9Kd8PqLxTn2",
+        number="LARKSPUR-0001",
+        customer_id=order.bill_to,
+        subsidiary=order.subsidiary,
+        currency=order.currency,
+        issued_on=order.start_date,
+        due_on=order.start_date + timedelta(days=order.payment_days),
+        lines=(),
+        net=billed,
+        tax=nothing,
+        total=billed,
+        balance_applied=nothing,
+        debt_carried=nothing,
+        order_id=order.id,
+        collection=Collection(status=InvoiceStatus.OPEN, paid=nothing, remaining=billed),
+    )
 
 
 def _accepted(won: Event, deal: Opportunity, execution: str) -> dict[str, Any]:
@@ -212,65 +233,8 @@ def _accepted(won: Event, deal: Opportunity, execution: str) -> dict[str, Any]:
         "resources": [execution, STATE_MACHINE],
         "detail": event,
     }
-    return _delivered(_plain(told), "b1a7a5f2-5d8c-4c39-8b52-7f2f1d6f0c11")
-
-
-def _delivered(event: dict[str, Any], event_id: str) -> dict[str, Any]:
-    return event | {"id": event_id, "account": ACCOUNT, "region": REGION}
-
-
-def _failure(error: str, message: str) -> dict[str, str]:
-    """A function's error as a state machine sees it."""
-    return {"Error": error, "Cause": json.dumps({"errorMessage": message, "errorType": error})}
+    return delivered(plain(told), "b1a7a5f2-5d8c-4c39-8b52-7f2f1d6f0c11")
 
 
 def _of(won: Event, command: dict[str, Any]) -> dict[str, Any]:
     return {"correlation_id": won.correlation_id, **command}
-
-
-def _message(queue: str, content: dict[str, Any]) -> dict[str, Any]:
-    """A batch of one message, as SQS gives it to a function.
-
-    https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
-    """
-    body = json.dumps(content)
-    sent = f"{ACCEPTED_AT.timestamp() * 1000:.0f}"
-    record = {
-        "messageId": "059f36b4-87a3-44ab-83d2-661975830a7d",
-        "receiptHandle": "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a",
-        "body": body,
-        "attributes": {
-            "ApproximateReceiveCount": "1",
-            "SentTimestamp": sent,
-            "SenderId": "AIDAIENQZJOLO23YVJ4VO",
-            "ApproximateFirstReceiveTimestamp": sent,
-        },
-        "messageAttributes": {},
-        "md5OfBody": hashlib.md5(body.encode(), usedforsecurity=False).hexdigest(),
-        "eventSource": "aws:sqs",
-        "eventSourceARN": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}",
-        "awsRegion": REGION,
-    }
-    return {"Records": [record]}
-
-
-def _plain(value: Any) -> Any:
-    """JSON values alone."""
-    if isinstance(value, Canonical):
-        return value.model_dump(mode="json")
-    if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
-    return value
-
-
-def main() -> None:
-    """Write every event's file."""
-    for name, sample in samples().items():
-        path = EVENTS / f"{name}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text(sample))
-        print(path.relative_to(ROOT))
-
-
-if __name__ == "__main__":
-    main()
