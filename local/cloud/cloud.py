@@ -21,6 +21,7 @@ from local.cloud import (
     eventbridge,
     iam,
     interpreter,
+    requests,
     sqs,
     stepfunctions,
     template,
@@ -240,6 +241,7 @@ class LocalCloud:
 
     def _correct_moto(self) -> None:
         corrections = self._corrections
+        requests.correct(corrections)
         cloudformation.correct(corrections, self.client)
         dynamodb.correct(corrections)
         sqs.correct(corrections, self._queue_changed)

@@ -66,8 +66,11 @@ def _machine_mistakes(machine: dict[str, Any], where: str, outer: frozenset[str]
         yield from _expression_mistakes(state, place, variables)
         for index, branch in enumerate(state.get("Branches", [])):
             yield from _machine_mistakes(branch, f"{place}[{index}].", variables)
-        if "ItemProcessor" in state:
-            yield from _machine_mistakes(state["ItemProcessor"], f"{place}.", variables)
+        if processor := state.get("ItemProcessor"):
+            # https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html
+            distributed = processor.get("ProcessorConfig", {}).get("Mode") == "DISTRIBUTED"
+            known = frozenset() if distributed else variables
+            yield from _machine_mistakes(processor, f"{place}.", known)
 
 
 def _parts(state: dict[str, Any]) -> list[dict[str, Any]]:

@@ -272,7 +272,6 @@ class FunctionHost:
         for sandbox in sandboxes:
             sandbox.kill()
         self._zygote.close()
-        self._zygote_process.kill()
         self._zygote_process.wait()
 
 

@@ -226,11 +226,51 @@ def interrupt_waits_between_retries(corrections: Corrections) -> None:
     corrections.replace(retries, "time", module_with(time, sleep=sleep))
 
 
+def run_distributed_maps(corrections: Corrections) -> None:
+    """The items of a Distributed Map with an ItemSelector are not run, they share the variables of
+    the run, and one that fails counts as done, with null as its output."""
+    maps = "asl.component.state.exec.state_map.iteration.itemprocessor."
+    worker = module(maps + "distributed_item_processor_worker").DistributedItemProcessorWorker
+    variables = module("asl.eval.variable_store")
+    run_inline = module(maps + "inline_item_processor_worker").InlineItemProcessorWorker._eval_job
+
+    def select(self: Any, env_frame: Any) -> None:
+        if self._item_selector:
+            env_frame.states.reset(self._env.states.get_input())
+            self._item_selector.eval(env_frame)
+            env_frame.states.reset(env_frame.stack.pop())
+        env_frame.variable_store = variables.VariableStore()
+
+    def run(self: Any, env: Any, job: Any) -> None:
+        run_inline(self, env, job)
+        if isinstance(job.job_output, Exception):
+            name = StatesErrorName(StatesErrorNameType.StatesExceedToleratedFailureThreshold)
+            details = {"error": name.error_name, "cause": "an item failed, and none may"}
+            job.job_output = FailureEventException(
+                FailureEvent(
+                    env=env,
+                    error_name=name,
+                    event_type=HistoryEventType.MapRunFailed,
+                    event_details=EventDetails(executionFailedEventDetails=details),
+                )
+            )
+
+    corrections.replace(worker, "_eval_input", select)
+    corrections.replace(worker, "_eval_job", run)
+
+
 def parse_definitions_once(corrections: Corrections) -> None:
     """A definition is parsed again for every execution, which takes longer than to run it."""
     parser = module("asl.parse.asl_parser").AmazonStateLanguageParser
     parse = staticmethod(functools.lru_cache(256)(parser.parse))
     corrections.replace(parser, "parse", parse)
+
+
+def parse_paths_once(corrections: Corrections) -> None:
+    """A path is parsed again each time it is used, and every task has one, if only `$`."""
+    for name in (COMMON + "path.result_path", "asl.utils.json_path"):
+        using = module(name)
+        corrections.replace(using, "parse", functools.lru_cache(256)(using.parse))
 
 
 def forget_threads(corrections: Corrections) -> None:
@@ -285,7 +325,9 @@ def correct(corrections: Corrections, client: Callable[[str, str], Any]) -> None
     write_failed_entries_as_text(corrections)
     end_task_tokens_with_their_attempt(corrections)
     interrupt_waits_between_retries(corrections)
+    run_distributed_maps(corrections)
     parse_definitions_once(corrections)
+    parse_paths_once(corrections)
     forget_threads(corrections)
     call_as_the_role(corrections, client)
     follow_the_clock(corrections)

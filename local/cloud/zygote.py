@@ -11,6 +11,8 @@ this one.
 import contextlib
 import ctypes
 import datetime
+import functools
+import gc
 import importlib
 import importlib.util
 import json
@@ -18,8 +20,10 @@ import mmap
 import os
 import signal
 import socket
+import ssl
 import struct
 import sys
+import tempfile
 import time
 
 SHARED = (
@@ -35,9 +39,13 @@ SHARED = (
     "httpcore",
     "httpx",
     "pydantic",
+    "pydantic.fields",
+    "pydantic.functional_serializers",
     "pydantic.main",
     "pydantic.networks",
     "pydantic.type_adapter",
+    "pydantic.types",
+    "simplejson",
     "tomllib",
 )
 """Third-party modules only: the project's own code is imported afresh in every function, and so is
@@ -73,6 +81,24 @@ def read_service_descriptions() -> None:
     given = dict.fromkeys(("aws_access_key_id", "aws_secret_access_key"), "none")
     for service in SERVICES:
         boto3.client(service, region_name="us-east-1", **given)
+    boto3.resource("dynamodb", region_name="us-east-1", **given)
+
+
+def look_for_plugins() -> None:
+    """Let pydantic look into every installed package for plugins of its own, as it does before it
+    builds the first model."""
+    from pydantic import BaseModel
+
+    class First(BaseModel):
+        pass
+
+
+def read_certificates() -> None:
+    """Let every HTTP client of a function share what the first one reads."""
+    import httpx
+
+    ssl.create_default_context = functools.cache(ssl.create_default_context)
+    httpx.create_ssl_context(trust_env=False)  # a function has no settings for it
 
 
 def die_with_parent() -> None:
@@ -169,8 +195,14 @@ if __name__ == "__main__":
     for module in SHARED:
         with contextlib.suppress(ImportError):
             importlib.import_module(module)
-    with contextlib.suppress(ImportError):
-        read_service_descriptions()
+    for prepare in (read_service_descriptions, look_for_plugins, read_certificates):
+        with contextlib.suppress(ImportError):
+            prepare()
+    # What is there now stays: no function's garbage collector need look at it, and copy it by that.
+    gc.freeze()
     # The kernel reaps the functions' processes.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    # A function's modules are compiled by its first process alone, and leave nothing beside them.
+    sys.dont_write_bytecode = False
+    with tempfile.TemporaryDirectory(prefix="local-cloud-bytecode-") as sys.pycache_prefix:
+        serve(socket.socket(fileno=int(sys.argv[1])))

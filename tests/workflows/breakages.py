@@ -16,7 +16,7 @@ from botocore.awsrequest import AWSResponse
 from local.environment import LocalEnvironment
 from local.sandboxes.salesforce_seed import EUR_DEAL, DealSample
 from local.sandboxes.sandbox import FaultKind
-from tests.workflows.runs import Run, Workflow
+from tests.workflows.runs import Machine, Run, Workflow
 from tests.workflows.systems import Systems
 
 LONG = 900
@@ -203,7 +203,7 @@ def event_refused(stage: Stage) -> Iterator[Run]:
 
 
 @contextmanager
-def events_refused(workflow: Workflow) -> Iterator[None]:
+def events_refused(workflow: Machine) -> Iterator[None]:
     """EventBridge does not take what the state machine publishes.
 
     https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html

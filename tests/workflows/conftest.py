@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ import pytest
 
 from local.environment import LocalEnvironment
 from local.sandboxes.salesforce_seed import USD_DEAL, DealSample, create_deal
+from tests.workflows.billing import Billing, Customer
 from tests.workflows.breakages import Stage
 from tests.workflows.runs import Run, Workflow
 from tests.workflows.systems import Systems
 
 HERE = Path(__file__).parent
+ALL_TESTS = pytest.StashKey[set[str]]()
 _numbers = itertools.count(1)
 
 
@@ -42,11 +45,15 @@ def systems(environment: LocalEnvironment) -> Iterator[Systems]:
     systems.close()
 
 
+@pytest.fixture(scope="package")
+def _billing(environment: LocalEnvironment) -> Billing:
+    return Billing(environment)
+
+
 @pytest.fixture
-def workflow(_workflow: Workflow) -> Iterator[Workflow]:
-    """Lead to order, with every system in order before and after; runs left open are aborted."""
-    yield _workflow
-    environment = _workflow.environment
+def in_order(environment: LocalEnvironment) -> Iterator[None]:
+    """Every system is in order before and after."""
+    yield
     for sandbox in (
         environment.salesforce,
         environment.stripe,
@@ -55,8 +62,34 @@ def workflow(_workflow: Workflow) -> Iterator[Workflow]:
     ):
         sandbox.heal()
     environment.tryton.start()
+
+
+@pytest.fixture
+def workflow(_workflow: Workflow, in_order: None) -> Iterator[Workflow]:
+    """Lead to order; runs left open are aborted."""
+    yield _workflow
     for run in _workflow.running():
         run.stop()
+
+
+@pytest.fixture
+def billing(_billing: Billing, in_order: None) -> Iterator[Billing]:
+    """Subscription billing, in which nothing goes on of what others began."""
+    _billing.clear()
+    yield _billing
+    _billing.clear()
+
+
+@pytest.fixture
+def new_customer(billing: Billing, systems: Systems) -> Callable[..., Customer]:
+    """Enter a customer of a subsidiary, with no documents."""
+    return partial(billing.customer, systems.erp)
+
+
+@pytest.fixture
+def customer(new_customer: Callable[..., Customer]) -> Customer:
+    """One of the American company."""
+    return new_customer()
 
 
 @pytest.fixture
@@ -90,8 +123,23 @@ def stage(workflow: Workflow, systems: Systems, new_deal: Callable[..., str]) ->
     return Stage(workflow, systems, new_deal)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is asserted of all the tests here comes last among them."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What is asserted of all the tests here, as by `make test-slow`, comes last among them."""
     ours = [item for item in items if item.path.parent == HERE]
+    config.stash[ALL_TESTS] = {item.nodeid for item in ours}
+    for item in ours:
+        item.add_marker("workflow")
     ordered = iter(sorted(ours, key=lambda item: item.path.name == "test_permissions.py"))
     items[:] = [next(ordered) if item.path.parent == HERE else item for item in items]
+
+
+@pytest.fixture
+def after_all_tests(request: pytest.FixtureRequest) -> None:
+    """Skips unless all the tests of this folder run, none deselected."""
+    run = {item.nodeid: item.path for item in request.session.items}
+    if not (
+        run.keys() >= request.config.stash[ALL_TESTS]
+        and {*run.values()} >= {*HERE.glob("test_*.py")}
+    ):
+        pytest.skip("it takes all the workflow tests to tell")

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import date
+import tomllib
+from collections import defaultdict
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 import httpx
-from interlock.canonical import Order
+from interlock.canonical import Money, Order
+from interlock.canonical.billing import Payment
+from interlock.canonical.books import PostedDocument, PostedEntry
 from interlock.connections import Connection
 from interlock.connectors.erp.tryton import Tryton
 from interlock.connectors.erp.tryton_rest import TrytonRest
 
 from local.tryton import TrytonServer
+from local.tryton.database import BOOKS
 
 ORDER_FIELDS = ["number", "reference", "state", "company", "party.code", "write_date"]
 PROJECT_FIELDS = ["name", "progress", "party.code", "children.name", "children.progress"]
 PARTY_FIELDS = ["name", "code", "active", "write_date"]
+ROLES = tomllib.loads(BOOKS.read_text())["account_roles"]
 EVERY = ["active", "in", [True, False]]
 
 
@@ -73,6 +79,80 @@ class Erp:
         relations = self._rest.search("party.relation.all", domain, ["to.code"])
         return [relation["to"]["code"] for relation in relations]
 
+    def document(self, record: str) -> PostedDocument | None:
+        """The one invoice or credit memo of a document of Stripe, posted and not reversed."""
+        return self._tryton.find_invoice(f"stripe:{record}")
+
+    def status(self, document: PostedDocument | None) -> str:
+        """How a document that was posted stands."""
+        assert document
+        return self._tryton.get_document(document.remote_id).status
+
+    def entry(self, record: str) -> PostedEntry | None:
+        """The one payment or journal entry of a record of Stripe, posted and not reversed."""
+        return self._tryton.find_entry(f"stripe:{record}")
+
+    def months(self, record: str) -> list[Decimal]:
+        """What is recognised of a document, month by month."""
+        document = self.document(record)
+        assert document
+        schedule = self._tryton.schedule_service_periods(document.remote_id)
+        return [amount.amount for amount in schedule.months.values()]
+
+    def booked(self, *records: str) -> dict[str, Decimal]:
+        """What documents and entries, with what undoes them, put on each account: by its role.
+
+        The books of the deferrals are not among them; what comes to nothing is left out.
+        """
+        lines = [
+            line
+            for record in records
+            for move in self._moves(f"stripe:{record}")
+            for line in move["lines"]
+            if move["state"] == "posted"
+        ]
+        balances: dict[str, Decimal] = defaultdict(Decimal)
+        for line in lines:
+            balances[ROLES[line["account"]["code"]]] += line["debit"] - line["credit"]
+        return {role: amount for role, amount in balances.items() if amount}
+
+    def traces(self, *records: str) -> int:
+        """How many invoices and moves of these records there are, in any state: drafts too."""
+        keys = [f"stripe:{record}" for record in records]
+        invoices = self._rest.search("account.invoice", [["reference", "in", keys]], ["id"])
+        moves = self._rest.search("account.move", [["description", "in", keys]], ["id"])
+        return len(invoices) + len(moves)
+
+    def party(self, record: str) -> str:
+        """The customer of a document: its id there."""
+        document = self.document(record)
+        assert document
+        return str(self._rest.read("account.invoice", document.remote_id, ["party"])["party"])
+
+    def lines(self, record: str) -> list[tuple[str, Decimal]]:
+        """The lines of a document: what is on each, and its amount."""
+        document = self.document(record)
+        assert document
+        fields = ["lines.description", "lines.amount"]
+        invoice = self._rest.read("account.invoice", document.remote_id, fields)
+        return [(line["description"], line["amount"]) for line in invoice["lines"]]
+
+    def _moves(self, key: str) -> list[dict[str, Any]]:
+        """Of the record, its reversals, and what is applied; not of a dispute's decision."""
+        fields = ["state", "lines.account.code", "lines.debit", "lines.credit"]
+
+        def named(field: str) -> list[Any]:
+            derived = [
+                [field, "like", f"{key}/{end}%"] for end in ("applied", "credit", "reversed")
+            ]
+            return [["OR", [field, "=", key], *derived]]
+
+        invoices = self._rest.search(
+            "account.invoice", named("reference"), [f"move.{field}" for field in fields]
+        )
+        moves = self._rest.search("account.move", named("description"), fields)
+        return [*moves, *(invoice["move"] for invoice in invoices if invoice["move"])]
+
     # What people do there by hand
 
     def enter_customer(self, name: str, *, vat: str = "", website: str = "") -> str:
@@ -93,6 +173,24 @@ class Erp:
         assert entered.remote_id
         return entered.remote_id
 
+    def enter_receipt(self, record: str, amount: str) -> str:
+        """Finance enters what a customer paid by bank transfer of an invoice: its id there."""
+        document = self.document(record)
+        assert document
+        now = datetime.now(UTC)
+        paid = Payment(
+            id=f"finance:receipt-{record}",
+            invoice_id=document.id,
+            customer_id=None,
+            amount=Money.of(amount, document.total.currency),
+            paid_at=now,
+            is_confirmed=True,
+            settled=None,
+        )
+        return self._tryton.apply_payment(
+            paid, posting_date=now.date(), invoice_remote_id=document.remote_id
+        ).remote_id
+
     def set_active(self, customer: str, active: bool) -> None:
         """Finance (de)activates a customer."""
         self._rest.write("party.party", customer, {"active": active}, ["id"])
@@ -103,7 +201,7 @@ class Erp:
         self._write(f"party.party/{customer}", {"credit_limit_amount": limit}, subsidiary)
 
     def period(self, day: date, subsidiary: str, button: str) -> None:
-        """Finance presses "close" or "reopen" on the month of a day."""
+        """Finance presses "close", "reopen" or "lock_" on the month of a day."""
         domain = [
             ["company", "=", self._company(subsidiary)],
             ["type", "=", "standard"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,7 @@ from local.sandboxes.salesforce_seed import OPEN_STAGE, close_won
 from local.sandboxes.salesforce_store import ORGANIZATION_ID
 
 SECONDS = 30
-QUEUES = ("SalesforceInbox", "StartQueue", "TimelineQueue")
+QUEUES = ("SalesforceInbox", "StripeInbox", "StartQueue", "TimelineQueue")
 
 
 class FunctionFailed(Exception):
@@ -45,27 +45,128 @@ class DeadLetter:
         return cls(message["Body"], code, reason)
 
 
-class Workflow:
-    """Lead to order in an environment: it starts as in production, by an event of the CRM."""
+class Machine:
+    """A state machine in an environment; `resource` is its logical id."""
+
+    resource: str
 
     def __init__(self, environment: LocalEnvironment) -> None:
         self.environment = environment
         self.cloud = environment.cloud
-        self._events: list[dict[str, Any]] = []
-        self._held_back = False
-        environment.organization.on_change = self._on_change
+
+    @property
+    def arn(self) -> str:
+        """Its address."""
+        return self.cloud.resources[self.resource]
 
     @property
     def machine(self) -> dict[str, Any]:
         """The state machine as it is deployed: its definition as text, its role, and more."""
-        arn = self.cloud.resources["LeadToOrder"]
-        return self.cloud.client("stepfunctions").describe_state_machine(stateMachineArn=arn)
+        return self.cloud.client("stepfunctions").describe_state_machine(stateMachineArn=self.arn)
 
     @property
     def steps(self) -> set[str]:
         """The names of the states that work: tasks and maps."""
         states = json.loads(self.machine["definition"])["States"]
         return {name for name, state in states.items() if state["Type"] in ("Task", "Map")}
+
+    def call(self, function: str, payload: dict[str, Any]) -> Any:
+        """Invoke a function as its caller does. Raises FunctionFailed."""
+        answer = self.cloud.client("lambda").invoke(
+            FunctionName=self.cloud.function(function).name, Payload=json.dumps(payload)
+        )
+        content = json.loads(answer["Payload"].read())
+        if "FunctionError" in answer:
+            raise FunctionFailed(content["errorType"], content["errorMessage"])
+        return content
+
+    @contextmanager
+    def broken(self, function: str) -> Iterator[None]:
+        """A function that is deployed with an error: no handler; idle ones are gone."""
+        deployed = self.cloud.function(function)
+        handler, deployed.handler = deployed.handler, "handler.gone"
+        self.cloud.end_idle_processes(function)
+        try:
+            yield
+        finally:
+            deployed.handler = handler
+            self.cloud.end_idle_processes(function)
+
+    def send(self, queue_url: str, *bodies: str) -> None:
+        """Put messages into a queue, together."""
+        entries = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(bodies)]
+        self.cloud.client("sqs").send_message_batch(QueueUrl=queue_url, Entries=entries)
+
+    def take_dead_letters(self, queue: str) -> list[DeadLetter]:
+        """What was set aside; it is deleted there."""
+        sqs, url = self.cloud.client("sqs"), self.cloud.resources[queue]
+        received = sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+        )
+        for message in received.get("Messages", []):
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return [DeadLetter.of(message) for message in received.get("Messages", [])]
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """Every row of a table of the stack, in DynamoDB's own types."""
+        client = self.cloud.client("dynamodb")
+        return client.scan(TableName=self.cloud.resources[table])["Items"]
+
+    def running(self) -> list[Run]:
+        """The runs that have not ended."""
+        listed = self.cloud.client("stepfunctions").list_executions(
+            stateMachineArn=self.arn, statusFilter="RUNNING"
+        )
+        return [Run(self, execution["name"]) for execution in listed["executions"]]
+
+    def executions(self) -> list[str]:
+        """The names of every run there was."""
+        client = self.cloud.client("stepfunctions")
+        pages = client.get_paginator("list_executions").paginate(stateMachineArn=self.arn)
+        return [execution["name"] for page in pages for execution in page["executions"]]
+
+    def runs_of(self, record: str) -> list[str]:
+        """The names of every run there was for a record."""
+        return [name for name in self.executions() if name.startswith(f"{record}-")]
+
+    def settle(self) -> None:
+        """Until nothing works, and no queue holds a message that is to be handled."""
+        urls = [self.cloud.resources[queue] for queue in QUEUES]
+        self.wait_until(lambda: not any(map(self._messages, urls)))
+
+    def wait_until(self, condition: Callable[[], Any], *, jump: bool = True) -> None:
+        """Until the condition holds; without `jump`, a run that backs off stays where it is.
+
+        It looks only while nothing works: looking takes time from what does.
+        """
+        self.cloud.run_until(lambda: self.cloud.is_still and condition(), SECONDS, jump=jump)
+
+    def _messages(self, url: str) -> int:
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        answer = self.cloud.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
+        return sum(int(answer["Attributes"][name]) for name in names)
+
+    def replay(self, event: Event, name: str, **replay: Any) -> Run:
+        """Start an execution for an event again, under a name of its own."""
+        run = Run(self, name, event.correlation_id)
+        self.cloud.client("stepfunctions").start_execution(
+            stateMachineArn=self.arn,
+            name=name,
+            input=json.dumps(event.model_dump(mode="json") | {"replay": replay}),
+        )
+        return run
+
+
+class Workflow(Machine):
+    """Lead to order: it starts as in production, by an event of the CRM."""
+
+    resource = "LeadToOrder"
+
+    def __init__(self, environment: LocalEnvironment) -> None:
+        super().__init__(environment)
+        self._events: list[dict[str, Any]] = []
+        self._held_back = False
+        environment.organization.on_change = self._on_change
 
     def win(self, deal: str) -> Run:
         """A seller closes the deal; the run that this starts."""
@@ -104,44 +205,9 @@ class Workflow:
         )
         return translated
 
-    def replay(self, event: Event, name: str, **replay: Any) -> Run:
-        """Start an execution for an event again, under a name of its own."""
-        run = Run(self, name, event.correlation_id)
-        self.cloud.client("stepfunctions").start_execution(
-            stateMachineArn=self.cloud.resources["LeadToOrder"],
-            name=name,
-            input=json.dumps(event.model_dump(mode="json") | {"replay": replay}),
-        )
-        return run
-
-    def call(self, function: str, payload: dict[str, Any]) -> Any:
-        """Invoke a function as its caller does. Raises FunctionFailed."""
-        answer = self.cloud.client("lambda").invoke(
-            FunctionName=self.cloud.function(function).name, Payload=json.dumps(payload)
-        )
-        content = json.loads(answer["Payload"].read())
-        if "FunctionError" in answer:
-            raise FunctionFailed(content["errorType"], content["errorMessage"])
-        return content
-
-    def send(self, queue_url: str, *bodies: str) -> None:
-        """Put messages into a queue, together."""
-        entries = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(bodies)]
-        self.cloud.client("sqs").send_message_batch(QueueUrl=queue_url, Entries=entries)
-
     def send_to_inbox(self, *bodies: str) -> None:
         """Put messages into Salesforce's inbox, as its bus does."""
         self.send(self.cloud.resources["SalesforceInbox"], *bodies)
-
-    def take_dead_letters(self, queue: str) -> list[DeadLetter]:
-        """What was set aside; it is deleted there."""
-        sqs, url = self.cloud.client("sqs"), self.cloud.resources[queue]
-        received = sqs.receive_message(
-            QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
-        )
-        for message in received.get("Messages", []):
-            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-        return [DeadLetter.of(message) for message in received.get("Messages", [])]
 
     def repetitions(self, event: dict[str, Any]) -> int:
         """How often a delivery came again, as the table of deliveries counts it."""
@@ -150,39 +216,6 @@ class Workflow:
         rows = [row for row in self.rows("DeliveriesTable") if key in row["data"]["S"]]
         [row] = rows
         return int(row.get("repetitions", {"N": "0"})["N"])
-
-    def rows(self, table: str) -> list[dict[str, Any]]:
-        """Every row of a table of the stack, in DynamoDB's own types."""
-        client = self.cloud.client("dynamodb")
-        return client.scan(TableName=self.cloud.resources[table])["Items"]
-
-    def running(self) -> list[Run]:
-        """The runs that have not ended."""
-        listed = self.cloud.client("stepfunctions").list_executions(
-            stateMachineArn=self.cloud.resources["LeadToOrder"], statusFilter="RUNNING"
-        )
-        return [Run(self, execution["name"]) for execution in listed["executions"]]
-
-    def runs_of(self, deal: str) -> list[str]:
-        """The names of every run there was for a deal."""
-        pages = (
-            self.cloud.client("stepfunctions")
-            .get_paginator("list_executions")
-            .paginate(stateMachineArn=self.cloud.resources["LeadToOrder"])
-        )
-        names = [execution["name"] for page in pages for execution in page["executions"]]
-        return [name for name in names if name.startswith(f"{deal}-")]
-
-    def settle(self) -> None:
-        """Until nothing works, and no queue holds a message that is to be handled."""
-        urls = [self.cloud.resources[queue] for queue in QUEUES]
-        quiet = self.cloud.clock.is_quiet
-        self.cloud.run_until(lambda: quiet() and not any(map(self._messages, urls)), SECONDS)
-
-    def _messages(self, url: str) -> int:
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        answer = self.cloud.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
-        return sum(int(answer["Attributes"][name]) for name in names)
 
     def _closed_won(self, deal: str) -> dict[str, Any]:
         self._events.clear()
@@ -197,17 +230,16 @@ class Workflow:
 
 
 class Run:
-    """One execution of lead to order, of the transaction that it is named after or replays."""
+    """One execution, of the transaction that it is named after or replays."""
 
-    def __init__(self, workflow: Workflow, name: str, transaction: str | None = None) -> None:
+    def __init__(self, workflow: Machine, name: str, transaction: str | None = None) -> None:
         self.name = name
         self.transaction = transaction or name
         self.deal = name.split("-")[0]
         self._workflow = workflow
         self._cloud = workflow.cloud
         self._states = workflow.cloud.client("stepfunctions")
-        machine = workflow.cloud.resources["LeadToOrder"]
-        self.arn = f"{machine.replace(':stateMachine:', ':execution:')}:{name}"
+        self.arn = f"{workflow.arn.replace(':stateMachine:', ':execution:')}:{name}"
 
     @property
     def status(self) -> str | None:
@@ -260,7 +292,7 @@ class Run:
 
     def wait_for_end(self) -> dict[str, Any]:
         """Until the run has ended by itself, without an exception: its output."""
-        self._wait_in_peace(lambda: self.exceptions("open") or self._has_ended())
+        self.wait_until(lambda: self.exceptions("open") or self._has_ended())
         waiting = self.exceptions("open")
         assert not waiting, f"{waiting[0].step}: {waiting[0].error}: {waiting[0].message}"
         described = self._states.describe_execution(executionArn=self.arn)
@@ -269,19 +301,27 @@ class Run:
 
     def wait_for_exception(self) -> BusinessException:
         """Until the run waits for a team: its exception."""
-        self._wait_in_peace(lambda: self.exceptions("open") or self._has_ended())
+        self.wait_until(lambda: self.exceptions("open") or self._has_ended())
         waiting = self.exceptions("open")
         assert waiting, f"ended without an exception: {self._history()[-1]}"
         return waiting[0]
 
     def wait_until(self, condition: Callable[[], Any], *, jump: bool = True) -> None:
-        """Until the condition holds; without `jump`, a run that backs off stays where it is."""
-        self._cloud.run_until(condition, SECONDS, jump=jump)
+        """See `Workflow.wait_until`."""
+        self._workflow.wait_until(condition, jump=jump)
+
+    def wait_amid(self, condition: Callable[[], Any]) -> None:
+        """Until the condition holds, as it may do only while the run works; time does not jump."""
+        self._cloud.run_until(condition, SECONDS, jump=False)
 
     def wait_for_back_off(self, step: str) -> None:
         """Until the run waits before it tries a failed step again; time does not jump on."""
-        self._wait_in_peace(lambda: self.status and self._backs_off, jump=False)
+        self.wait_until(lambda: self.status and self._backs_off, jump=False)
         assert step in self.states
+
+    def wait_for_state(self, state: str) -> None:
+        """Until the run has entered a state; time does not jump on."""
+        self.wait_until(lambda: self.status and state in self.states, jump=False)
 
     def effects(self) -> list[str]:
         """The keys of the writes that the run has begun."""
@@ -332,11 +372,6 @@ class Run:
 
     def _has_ended(self) -> bool:
         return self.status not in (None, "RUNNING")
-
-    def _wait_in_peace(self, condition: Callable[[], Any], *, jump: bool = True) -> None:
-        """Look only while nothing works: looking takes time from what does."""
-        quiet = self._cloud.clock.is_quiet
-        self._cloud.run_until(lambda: quiet() and condition(), SECONDS, jump=jump)
 
     @property
     def _backs_off(self) -> bool:

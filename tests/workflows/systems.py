@@ -11,6 +11,7 @@ import httpx
 
 from local.environment import ZENDESK_CLIENT, LocalEnvironment
 from local.sandboxes.salesforce_store import Organization
+from tests.workflows.billing import HOMES, Customer
 from tests.workflows.erp import Erp
 
 
@@ -53,6 +54,13 @@ class Systems:
             tickets=sum(ticket["status"] != "solved" for ticket in self.support.tickets(deal)),
             told=self.crm.opportunity(deal)["Interlock_Order_Status__c"],
         )
+
+    def customer(self, account: str, subsidiary: str) -> Customer:
+        """An account that is a customer of every system already."""
+        [billed] = self.billing.customers(account)
+        [party] = self.erp.customers(account)
+        currency, _ = HOMES[subsidiary]
+        return Customer(f"salesforce:{account}", billed["id"], party["id"], subsidiary, currency)
 
     def of_others(self, deal: str) -> str:
         """Everything that is not this deal's: equal texts mean that nothing of it was touched."""
@@ -111,6 +119,12 @@ class Crm:
     def change_account(self, account: str, **fields: Any) -> None:
         """Someone edits the account."""
         self._organization.update("Account", account, fields)
+
+    def dunning(self, account: str) -> tuple[Any, ...]:
+        """What sales see of overdue invoices: status, amount, currency, since when."""
+        fields = ("Dunning", "Overdue_Amount", "Overdue_Currency", "Overdue_Since")
+        row = self._organization.get("Account", account)
+        return tuple(row[f"Interlock_{field}__c"] for field in fields)
 
     def lines(self, deal: str) -> list[dict[str, Any]]:
         """The line items."""
@@ -234,6 +248,15 @@ class Support:
     def solve(self, number: int) -> None:
         """An agent solves a ticket."""
         self._call("PUT", f"tickets/{number}", {"ticket": {"status": "solved"}})
+
+    def organization(self, account: str) -> int:
+        """The number of a customer."""
+        found = self._call("GET", f"organizations/search?external_id={account}")
+        return found["organizations"][0]["id"]
+
+    def tags(self, organization: int) -> list[str]:
+        """The tags of an organization."""
+        return sorted(self._call("GET", f"organizations/{organization}")["organization"]["tags"])
 
     def _pages(self, path: str, name: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []

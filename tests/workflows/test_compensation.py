@@ -111,6 +111,7 @@ CANCELLING = {
 REFUSED_AFTER_SKIP = ("RemoveBillingCustomer", "DeactivateErpCustomer")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("action", ["retry", "skip"])
 def test_compensation_fails_at_every_step(action: str, stage: Stage, systems: Systems) -> None:
     """Each step that cannot take its write back asks a team; then the next one has its turn."""

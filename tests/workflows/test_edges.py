@@ -159,9 +159,11 @@ def test_services_only(won: Callable[..., Run], systems: Systems) -> None:
 
 
 @pytest.mark.parametrize(("days", "status"), [(40, "not_started"), (-40, "active")])
-def test_start_date(days: int, status: str, won: Callable[..., Run], systems: Systems) -> None:
+def test_start_date(
+    days: int, status: str, workflow: Workflow, won: Callable[..., Run], systems: Systems
+) -> None:
     """A subscription starts when the service does: later, or some weeks ago."""
-    start = datetime.now(UTC).date() + timedelta(days=days)
+    start = workflow.cloud.clock.utc().date() + timedelta(days=days)
     run = won(JPY_DEAL, Contract_Start_Date__c=start.isoformat())
     run.wait_for_end()
     [schedule] = systems.billing.schedules(run.deal)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from local.sandboxes.salesforce_seed import EUR_DEAL
 from local.sandboxes.sandbox import FaultKind
 from tests.workflows.breakages import Stage
 from tests.workflows.runs import Run, Workflow
 from tests.workflows.systems import Footprint, Systems
+
+# With what kills and sweeps play at random too.
+pytestmark = pytest.mark.slow
 
 COMPLETE = Footprint(1, 1, 1, 1, 1, 2, "accepted")
 
@@ -44,7 +49,7 @@ def test_killed_in_the_middle_of_an_order(
     slow = {"method": "POST", "path": "/quote$", "seconds": 0.7}
     workflow.environment.erp_proxy.fail(FaultKind.LATENCY, **slow)
     run = won(EUR_DEAL)
-    run.wait_until(lambda: systems.erp.order_states(run.deal) == ["quotation"], jump=False)
+    run.wait_amid(lambda: systems.erp.order_states(run.deal) == ["quotation"])
     workflow.environment.tryton.kill()
     run.wait_for_back_off("CreateErpOrder")
     workflow.environment.tryton.start()
@@ -61,7 +66,7 @@ def test_killed_after_the_order_was_confirmed(
         FaultKind.LOST_ANSWER, method="POST", path="/confirm$", seconds=0.7
     )
     run = won(EUR_DEAL)
-    run.wait_until(lambda: systems.erp.order_states(run.deal) == ["confirmed"], jump=False)
+    run.wait_amid(lambda: systems.erp.order_states(run.deal) == ["confirmed"])
     workflow.environment.tryton.kill()
     run.wait_for_back_off("CreateErpOrder")
     workflow.environment.tryton.start()

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
 
 from local.cloud.iam import as_list, matches, statements_of_role
-from tests.workflows.runs import Workflow
-
-HERE = Path(__file__).parent
+from local.project import state_machines
+from tests.workflows.runs import Machine, Workflow
 
 
 @dataclass(frozen=True, order=True)
@@ -24,13 +22,18 @@ class Grant:
     resource: str
 
 
-def roles(workflow: Workflow) -> dict[str, str]:
-    """The role of each function and of the state machine, by logical id."""
+def roles(workflow: Machine) -> dict[str, str]:
+    """The role of each function and of each state machine, by logical id."""
     functions = {function.logical_id: function.role for function in workflow.cloud.functions}
-    return functions | {"LeadToOrder": workflow.machine["roleArn"]}
+    states, resources = workflow.cloud.client("stepfunctions"), workflow.cloud.resources
+    machines = {
+        machine: states.describe_state_machine(stateMachineArn=resources[machine])["roleArn"]
+        for machine in state_machines().values()
+    }
+    return functions | machines
 
 
-def grants(workflow: Workflow) -> Iterator[Grant]:
+def grants(workflow: Machine) -> Iterator[Grant]:
     """Everything that any role is allowed."""
     for owner, role in roles(workflow).items():
         for statement in statements_of_role(role):
@@ -57,24 +60,22 @@ UNUSED_ACTIONS = {
 UNUSED = {
     # Powertools frees a delivery whose publishing failed, which takes a broken EventBridge, and
     # reads one only where DynamoDB does not return it with a refused condition.
-    ("SalesforceFunction", "dynamodb:DeleteItem"),
-    ("SalesforceFunction", "dynamodb:GetItem"),
+    *(
+        (f"{name}Function", f"dynamodb:{action}")
+        for name in ("Salesforce", "Stripe", "SweepBilling")
+        for action in ("DeleteItem", "GetItem")
+    ),
     # Lambda itself sends a failed sweep to its dead letters, in the function's name.
     ("SweepOpportunitiesFunction", "sqs:SendMessage"),
+    ("SweepBillingFunction", "sqs:SendMessage"),
+    # As for a request that failed.
+    ("RequestReconciliationFunction", "sqs:SendMessage"),
+    # Step Functions itself runs the items of a Distributed Map, in the state machine's name.
+    *(
+        ("BillingReconciliation", f"states:{action}Execution")
+        for action in ("Start", "Describe", "Stop")
+    ),
 }
-
-
-@pytest.fixture
-def after_all_tests(request: pytest.FixtureRequest) -> None:
-    """Skips unless all the tests here ran before."""
-    ran = {item.path for item in request.session.items}
-    options = request.config.option
-    if (
-        not ran >= set(HERE.glob("test_*.py"))
-        or options.keyword
-        or options.markexpr not in ("", "not slow")
-    ):
-        pytest.skip("it takes all the workflow tests to tell")
 
 
 def test_function_outside_its_role_is_denied(workflow: Workflow) -> None:
@@ -99,7 +100,7 @@ def test_function_outside_its_role_is_denied(workflow: Workflow) -> None:
 
 
 def test_nothing_else_was_denied(workflow: Workflow) -> None:
-    """Every permission that the functions and the state machine need is in the template."""
+    """Every permission that the functions and the state machines need is in the template."""
     provoked = roles(workflow)["CreateTaskFunction"].split("/")[-1]
     denied = {decision for decision in workflow.cloud.decisions if not decision.allowed}
     assert {decision for decision in denied if decision.role != provoked} == set()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 from boto3.dynamodb.types import TypeDeserializer
 from interlock.events import Event
 from interlock.plans import NEW, Plan
@@ -14,8 +16,10 @@ from interlock.plans import NEW, Plan
 from local.cli import history
 from local.sandboxes.salesforce_seed import EUR_DEAL, SELLERS, USD_DEAL
 from local.sandboxes.sandbox import FaultKind
+from local.sandboxes.stripe import invoice_api
+from tests.workflows.billing import DAY, Billing, Customer
 from tests.workflows.breakages import Stage
-from tests.workflows.runs import Run, Workflow
+from tests.workflows.runs import Machine, Run, Workflow
 from tests.workflows.systems import NOTHING, Footprint, Systems
 
 COMPLETE = Footprint(1, 1, 1, 1, 1, 2, "accepted")
@@ -25,7 +29,7 @@ _deserialize = TypeDeserializer().deserialize
 
 
 @contextmanager
-def untouched(workflow: Workflow) -> Iterator[None]:
+def untouched(workflow: Machine) -> Iterator[None]:
     """No system gets a request that writes, and no table a row but plans."""
     environment = workflow.environment
     sandboxes = [
@@ -47,20 +51,25 @@ def untouched(workflow: Workflow) -> Iterator[None]:
     assert tables(workflow) == before
 
 
-def tables(workflow: Workflow) -> list[str]:
+def tables(workflow: Machine) -> list[str]:
     """Every row that is not a dry run's plan."""
     rows = (row for table in TABLES for row in workflow.rows(table))
     return sorted(json.dumps(row, sort_keys=True) for row in rows if "plan" not in row)
 
 
-def rehearse(workflow: Workflow, event: Event, **replay: Any) -> tuple[dict[str, Any], list[Plan]]:
+def rehearse(workflow: Machine, event: Event, **replay: Any) -> tuple[dict[str, Any], list[Plan]]:
     """A dry run's output, and its plans in the order in which they were made."""
-    name = f"{event.correlation_id}-dry-run-{len(workflow.runs_of(event.correlation_id))}"
+    name = f"{event.correlation_id}-dry-run-{uuid.uuid4().hex[:6]}"
     with untouched(workflow):
         output = workflow.replay(event, name, dry_run=True, **replay).wait_for_end()
+    return output, plans_of(workflow, name)
+
+
+def plans_of(workflow: Machine, name: str) -> list[Plan]:
+    """The plans of a dry run, in the order in which they were made."""
     rows = [row for row in workflow.rows("EffectsTable") if row["transaction"]["S"] == name]
     rows.sort(key=lambda row: int(row["planned_at"]["N"]))
-    return output, [Plan.model_validate_json(row["plan"]["S"]) for row in rows]
+    return [Plan.model_validate_json(row["plan"]["S"]) for row in rows]
 
 
 def actions(plans: list[Plan]) -> list[tuple[str, str, str]]:
@@ -68,7 +77,7 @@ def actions(plans: list[Plan]) -> list[tuple[str, str, str]]:
     return sorted((plan.system, plan.operation, plan.action) for plan in plans)
 
 
-def records_at(workflow: Workflow, run: Run, step: str) -> dict[str, Any]:
+def records_at(workflow: Machine, run: Run, step: str) -> dict[str, Any]:
     """What a run knew when it entered a step."""
     records = history.records_at(workflow.cloud.client("stepfunctions"), run.arn, step)
     assert records
@@ -246,3 +255,80 @@ def test_a_step_that_is_none_is_refused(workflow: Workflow, new_deal: Callable[.
 
     assert replayed.status == "FAILED"
     assert replayed.exceptions("open") == []
+
+
+# ---- Subscription billing
+
+
+@pytest.mark.slow
+def test_documents_are_rehearsed(billing: Billing, systems: Systems, customer: Customer) -> None:
+    """Before they are booked, after that, and as they would be reversed."""
+    with billing.held_back() as held:
+        invoice, run = billing.invoice(customer, 100000, service=60 * DAY)
+        payment = billing.pay(invoice)
+    posting, paying = (
+        billing.canonical(event)
+        for event in held
+        if event["type"] in ("invoice.finalized", "invoice_payment.paid")
+    )
+
+    output, plans = rehearse(billing, posting)
+    assert output == {"status": "dry run"}
+    assert [(plan.operation, plan.action) for plan in plans] == [
+        ("post_invoice", "create"),
+        ("schedule_service_periods", "create"),
+    ]
+    wanted = {each.field: each.wanted for each in plans[0].differences}
+    assert (wanted["total.amount"], wanted["number"]) == ("1082.50", invoice["number"])
+    assert systems.erp.traces(invoice["id"]) == 0
+
+    for event in held:
+        billing.deliver(event)
+    run.wait_for_end()
+    payment.wait_for_end()
+    _, plans = rehearse(billing, posting)
+    assert {plan.action for plan in plans} == {"unchanged"}
+    _, plans = rehearse(billing, paying)
+    assert [(plan.operation, plan.action, plan.differences) for plan in plans] == [
+        ("apply_payment", "unchanged", ())
+    ]
+    records = records_at(billing, payment, "IsDryRun")
+    name = f"{payment.name}-dry-run-back"
+    back = {"step": "UnapplyErpPayment", "records": records, "dry_run": True}
+    assert billing.replay(paying, name, **back).wait_for_end() == {"status": "dry run"}
+    assert [(plan.operation, plan.action) for plan in plans_of(billing, name)] == [
+        ("apply_payment", "take back")
+    ]
+    assert systems.erp.booked(billing.charge_of(payment))
+
+
+@pytest.mark.slow
+def test_payment_and_void_are_rehearsed(
+    billing: Billing, systems: Systems, customer: Customer
+) -> None:
+    """What the ERP would give them nobody knows before, and nobody needs it."""
+    paid, voided = (billing.posted(customer, amount) for amount in (100000, 200000))
+    with billing.held_back() as held:
+        payment = billing.pay(paid)
+        billing.stripe.do(invoice_api.void, voided["id"])
+    told = {event["type"]: event for event in held}
+
+    _, plans = rehearse(billing, billing.canonical(told["invoice_payment.paid"]))
+    assert [(plan.operation, plan.action) for plan in plans] == [("apply_payment", "create")]
+    _, plans = rehearse(billing, billing.canonical(told["invoice.voided"]))
+    assert [(plan.operation, plan.action) for plan in plans] == [("void_document", "create")]
+    assert systems.erp.traces(billing.charge_of(payment)) == 0
+
+
+@pytest.mark.slow
+def test_document_that_cannot_be_booked_is_rehearsed(billing: Billing, customer: Customer) -> None:
+    """The dry run says where Finance would be asked, and asks nobody."""
+    with billing.held_back() as held:
+        billing.invoice(customer, 100000, metadata={})
+    event = next(each for each in held if each["type"] == "invoice.finalized")
+
+    output, plans = rehearse(billing, billing.canonical(event))
+
+    assert output["failed_step"] == "PreparePosting"
+    assert "set its subsidiary" in output["error"]["Cause"]
+    assert plans == []

@@ -81,6 +81,7 @@ CALLS = [
 RETRY_AFTER = 77
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", CALLS, ids=str)
 def test_failure_for_a_while(
     call: Call, won: Callable[..., Run], environment: LocalEnvironment, systems: Systems

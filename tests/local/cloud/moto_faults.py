@@ -6,8 +6,10 @@ corrections are applied first.
 
 import datetime
 import functools
+import inspect
 import json
 import logging
+import os
 import sys
 import threading
 import time
@@ -19,13 +21,16 @@ from typing import Any
 import boto3
 import moto.awslambda.models as lambda_models
 import moto.cloudformation.parsing as parsing
+import moto.core.serialize as serialize
 import moto.dynamodb.models.table as table_models
+import moto.moto_server.werkzeug_app as werkzeug_app
 import moto.sqs.models as sqs_models
 import moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_events as events_tasks  # noqa: E501
 import moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_lambda as lambda_tasks  # noqa: E501
 import moto.stepfunctions.parser.asl.parse.asl_parser as asl_parser
 import moto.stepfunctions.parser.backend.execution as execution_models
 from botocore.exceptions import ClientError
+from jsonpath_ng.parser import JsonPathParser
 from moto import mock_aws
 from moto.awslambda.utils import get_backend
 from moto.core import enable_iam_authentication
@@ -92,6 +97,48 @@ def together(*actions: Callable[[], Any]) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def repeats(owner: Any, name: str, act: Callable[[], Any]) -> bool:
+    """Whether `act` calls a function (by its owner and its name there) again a second time."""
+    act()
+    original = getattr(owner, name)
+    calls: list[Any] = []
+
+    def count(*arguments: Any, **options: Any) -> Any:
+        calls.append(arguments)
+        return original(*arguments, **options)
+
+    setattr(owner, name, count)
+    try:
+        act()
+    finally:
+        setattr(owner, name, original)
+    return bool(calls)
+
+
+# -- Every service
+
+
+@fault
+def list_services_once() -> bool:
+    server = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
+    host = "sqs.us-east-1.amazonaws.com"
+    return repeats(os, "listdir", lambda: server.get_backend_for_host(host))
+
+
+@fault
+def list_actions_once() -> bool:
+    return repeats(inspect, "getmembers", client("sqs").list_queues)
+
+
+@fault
+def name_members_once() -> bool:
+    create_table()
+    client("dynamodb").put_item(TableName="t", Item={"id": {"S": "x"}})
+    return repeats(
+        serialize.ShapePrefixAlias, "has_alias", lambda: client("dynamodb").scan(TableName="t")
+    )
 
 
 # -- CloudFormation
@@ -528,6 +575,23 @@ def interrupt_waits_between_retries() -> bool:
 
 
 @fault
+def run_distributed_maps() -> bool:
+    """The item is not run, so that the state that it fails in is not reached."""
+    definition = one_state(
+        Type="Map",
+        ItemProcessor={
+            "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+            **one_state(Type="Fail", Error="Broken"),
+        },
+        ItemsPath="$.items",
+        ItemSelector={"item.$": "$$.Map.Item.Value"},
+        End=True,
+    )
+    arn = start(definition, name="e", input='{"items": [1]}')
+    return finished(arn).get("error") != "States.ExceedToleratedFailureThreshold"
+
+
+@fault
 def parse_definitions_once() -> bool:
     arn = state_machine(one_state(Type="Succeed", Comment="parsed"))
     input_stream = asl_parser.InputStream
@@ -545,6 +609,14 @@ def parse_definitions_once() -> bool:
     finally:
         asl_parser.InputStream = input_stream
     return bool(parsed)
+
+
+@fault
+def parse_paths_once() -> bool:
+    definition, names = one_state(Type="Pass", End=True), iter("ab")
+    return repeats(
+        JsonPathParser, "__init__", lambda: finished(start(definition, name=next(names)))
+    )
 
 
 @fault
@@ -629,6 +701,7 @@ def correct() -> None:
         eventbridge,
         iam,
         interpreter,
+        requests,
         sqs,
         stepfunctions,
     )
@@ -637,6 +710,7 @@ def correct() -> None:
 
     clock.start()
     corrections = Corrections()
+    requests.correct(corrections)
     cloudformation.correct(corrections, client)
     dynamodb.correct(corrections)
     sqs.correct(corrections, on_change=lambda queue_arn: None)

@@ -17,11 +17,22 @@ from local.cloud import (
     eventbridge,
     iam,
     interpreter,
+    requests,
     sqs,
     stepfunctions,
 )
 
-MODULES = (awslambda, cloudformation, dynamodb, eventbridge, iam, interpreter, sqs, stepfunctions)
+MODULES = (
+    awslambda,
+    cloudformation,
+    dynamodb,
+    eventbridge,
+    iam,
+    interpreter,
+    requests,
+    sqs,
+    stepfunctions,
+)
 
 CONNECTIONS = {"call_as_the_role", "follow_the_clock", "run_functions", "tell_of_changes"}
 """Functions that plant a part of the local cloud in moto: not faults of moto."""
