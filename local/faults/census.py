@@ -19,6 +19,11 @@ from local.environment import ZENDESK_CLIENT, LocalEnvironment
 from local.tryton.server import TrytonServer
 
 EVERY = ["active", "in", [True, False]]
+BOOKED = ("posted", "paid")
+REVERSED = "/reversed/"
+CREDIT = "/credit"
+APPLIED = "/applied"
+DOCUMENT_FIELDS = ["reference", "state", "untaxed_amount"]
 PROJECT = "Services of order "
 CUSTOMER_USER = "interlock-customer-"
 
@@ -50,11 +55,13 @@ class Systems:
     def census(self) -> Census:
         """Everything that carries one of our keys."""
         found: Census = defaultdict(list)
-        for readers in (self._crm, self._orders, self._customers, self._projects):
-            for key, remote in readers():
+        readers = (
+            *(self._crm, self._orders, self._customers, self._projects),
+            *(self._documents, self._entries, self._billing, self._tickets),
+        )
+        for read in readers:
+            for key, remote in read():
                 found[key].append(remote)
-        for key, remote in (*self._billing(), *self._tickets()):
-            found[key].append(remote)
         return dict(found)
 
     def close(self) -> None:
@@ -93,6 +100,50 @@ class Systems:
                 key = ("tryton", "project", row["name"].removeprefix(PROJECT))
                 yield key, Remote(str(row["id"]), open_, state)
 
+    def _documents(self) -> Iterator[tuple[Key, Remote]]:
+        """Invoices and credit memos, by the id that billing gave them; one that was reversed is
+        live no more."""
+        rows = self.erp.search("account.invoice", [["type", "=", "out"]], DOCUMENT_FIELDS)
+        booked = [row["reference"] or "" for row in rows if row["state"] in BOOKED]
+        reversed_ = {
+            reference.rpartition(REVERSED)[2] for reference in booked if REVERSED in reference
+        }
+        for row in rows:
+            record, undone = row["reference"] or "", str(row["id"]) in reversed_
+            if REVERSED in record:
+                continue
+            entity = "credit_note" if row["untaxed_amount"] < 0 else "invoice"
+            live = row["state"] in BOOKED and not undone
+            remote = Remote(str(row["id"]), live, row["state"])
+            yield ("tryton", entity, record), remote
+            spread = [deferral["state"] != "draft" for deferral in self._deferrals(row["id"])]
+            state = "spread" if all(spread) else "not spread"
+            schedule = ("tryton", "service_schedule", f"{record}/{row['id']}")
+            yield schedule, Remote(str(row["id"]), all(spread), state)
+
+    def _deferrals(self, invoice: int) -> list[dict[str, Any]]:
+        domain = [["invoice_line.invoice", "=", invoice]]
+        return self.erp.search("account.invoice.deferred", domain, ["state"])
+
+    def _entries(self) -> Iterator[tuple[Key, Remote]]:
+        """Payments, journal entries, and credit that pays an invoice; one that another undoes is
+        live no more."""
+        domain = [["description", "like", "stripe:%"]]
+        rows = self.erp.search("account.move", domain, ["description", "state", "origin"])
+        undone = {row["origin"] for row in rows}
+        for row in rows:
+            if (row["origin"] or "").startswith("account.move,"):
+                continue
+            record = row["description"]
+            if record.endswith(APPLIED):
+                continue
+            entity = "payment" if ":ch_" in record else "entry"
+            if record.endswith(CREDIT):
+                invoice = row["origin"].removeprefix("account.invoice,")
+                entity, record = "customer_credit", f"{record.removesuffix(CREDIT)}/{invoice}"
+            live = f"account.move,{row['id']}" not in undone
+            yield ("tryton", entity, record), Remote(str(row["id"]), live, row["state"])
+
     def _billing(self) -> Iterator[tuple[Key, Remote]]:
         account = self._environment.stripe.account
         for customer in list(account.customers.values()):
@@ -105,6 +156,8 @@ class Systems:
                 live = schedule["status"] in ("not_started", "active")
                 remote = Remote(schedule["id"], live, schedule["status"])
                 yield ("stripe", "subscription", record), remote
+        for event in list(account.meter_events):
+            yield ("stripe", "usage", event["identifier"]), Remote(event["identifier"], True, "in")
 
     def _tickets(self) -> Iterator[tuple[Key, Remote]]:
         for ticket in self._pages("tickets"):

@@ -7,6 +7,7 @@ the systems are asked what they hold. The same for the compensation: a team take
 last step is refused.
 
     make crash-sweep
+    make crash-sweep SWEEP="--workflow subscription_billing.invoice --every 5"
     make crash-sweep SWEEP="--point 'CreateOrderFunction 1 | POST tryton … | 1 | lose'"
 """
 
@@ -25,7 +26,6 @@ import click
 from local.faults.harness import Harness, Plan
 from local.faults.invariants import Expectation, violations
 from local.faults.scenarios import BEGINNINGS, Transaction
-from local.workflows import workflows
 
 WAVE = 24
 ATTEMPTS_TO_REACH = 3
@@ -71,12 +71,8 @@ class Way:
 
     @property
     def plan(self) -> Plan:
-        """To be taken back, the last step that calls a function is refused for good."""
-        if not self.decide:
-            return {}
-        [definition] = [each for each in workflows() if each.name == self.workflow]
-        functions = [definition.function(step) for step in definition.forward]
-        return {"deny": [function for function in functions if function][-1]}
+        """To be taken back, a step is refused for good."""
+        return {"deny": BEGINNINGS[self.workflow].refused} if self.decide else {}
 
 
 @dataclass(frozen=True)
@@ -172,6 +168,11 @@ class Sweep:
         self._say(f"  VIOLATION {violation.point}: {violation.what}")
 
 
+def _ways(name: str) -> list[Way]:
+    """Forward, and back where a team may decide so."""
+    return [Way(name), *([Way(name, COMPENSATE)] if BEGINNINGS[name].refused else [])]
+
+
 def _batches(points: list[Point], size: int) -> Iterator[list[Point]]:
     rest = iter(points)
     while batch := list(islice(rest, size)):
@@ -181,8 +182,15 @@ def _batches(points: list[Point], size: int) -> Iterator[list[Point]]:
 @click.command()
 @click.option("--workflow", type=click.Choice(sorted(BEGINNINGS)), help="One alone.")
 @click.option("--point", help="One boundary alone, as a violation names it.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Of every random wait.")
-def main(workflow: str | None, point: str | None, seed: int) -> None:
+@click.option("--every", type=click.IntRange(1), default=1, help="Only every so many boundaries.")
+@click.option(
+    "--seed",
+    type=int,
+    default=1,
+    show_default=True,
+    help="Of every random wait; where `--every` begins.",
+)
+def main(workflow: str | None, point: str | None, every: int, seed: int) -> None:
     """Crash a workflow at every boundary, and ask the systems what they hold."""
     random.seed(seed)
     began = time.monotonic()
@@ -190,12 +198,14 @@ def main(workflow: str | None, point: str | None, seed: int) -> None:
         sweep = Sweep(harness, click.echo)
         for name in [workflow] if workflow else sorted(BEGINNINGS):
             known: set[str] = set()
-            for way in (Way(name), Way(name, COMPENSATE)):
+            for way in _ways(name):
                 expected, points = sweep.record(way, known)
                 if point:
                     points = [each for each in points if str(each) == point]
                 else:
-                    click.echo(f"{way}: {len(points)} boundaries; each is crashed at once")
+                    visited = points[seed % every :: every]
+                    click.echo(f"{way}: {len(visited)} of {len(points)} boundaries, one run each")
+                    points = visited
                 sweep.visit(way, points, expected)
     if not sweep.points:
         raise click.UsageError(f"no run crosses {point!r}: `make crash-sweep` prints what there is")

@@ -52,6 +52,8 @@ class Harness:
         self.systems = Systems(self.environment)
         self.cloud = self.environment.cloud
         self.environment.organization.on_change = self._relay
+        # What the subscriptions come to in months of virtual time is nobody's transaction.
+        self.environment.stripe.account.on_event = None
         self._describe_world()
         state_machines.watch(self.cloud, self._directory)
         jsonata.chance = lambda: 0.5
@@ -78,7 +80,7 @@ class Harness:
 
     def new(self, workflow: str, plan: Plan | None = None) -> Transaction:
         """A transaction with a plan, not begun yet."""
-        transaction = BEGINNINGS[workflow](self.environment)
+        transaction = BEGINNINGS[workflow].begin(self.environment)
         self.plan(transaction, plan or {})
         return transaction
 

@@ -7,26 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from local.environment import LocalEnvironment
+from local.faults import billing_scenarios
+from local.faults.transaction import Transaction
 from local.sandboxes.salesforce_seed import USD_DEAL, DealSample, close_won, create_deal
 
 _numbers = itertools.count(1)
-
-
-@dataclass(frozen=True)
-class Transaction:
-    """One transaction under test.
-
-    Every event of it contains `mark`; `records` are the canonical ids that it writes under, itself
-    or as `<id>/…`; `begin` makes it happen in the system where it starts.
-    """
-
-    mark: str
-    records: tuple[str, ...]
-    begin: Callable[[], None]
-
-    def owns(self, record: str) -> bool:
-        """Whether a canonical id is of this transaction."""
-        return record.split("/")[0] in self.records
 
 
 def lead_to_order(environment: LocalEnvironment, sample: DealSample = USD_DEAL) -> Transaction:
@@ -55,7 +40,29 @@ def lead_to_order_of(environment: LocalEnvironment, deal: str) -> Transaction:
     return Transaction(deal, records, lambda: close_won(organization, deal))
 
 
-BEGINNINGS: dict[str, Callable[[LocalEnvironment], Transaction]] = {
-    "lead_to_order": lead_to_order,
+@dataclass(frozen=True)
+class Beginning:
+    """How transactions of a workflow begin that all go one way.
+
+    `begin` makes one; when the function `refused` is refused for good, a team may take it back.
+    """
+
+    begin: Callable[[LocalEnvironment], Transaction]
+    refused: str | None = None
+
+
+BEGINNINGS = {
+    "lead_to_order": Beginning(lead_to_order, "VerifyWriteBackFunction"),
+    "subscription_billing.invoice": Beginning(billing_scenarios.invoice, "VerifyTotalsFunction"),
+    "subscription_billing.credit_note": Beginning(
+        billing_scenarios.credit_note, "VerifyTotalsFunction"
+    ),
+    "subscription_billing.credited_invoice": Beginning(billing_scenarios.credited_invoice),
+    "subscription_billing.payment": Beginning(billing_scenarios.payment),
+    "subscription_billing.refund": Beginning(billing_scenarios.refund),
+    "subscription_billing.dispute": Beginning(billing_scenarios.dispute),
+    "subscription_billing.payout": Beginning(billing_scenarios.payout),
+    "subscription_billing.dunning": Beginning(billing_scenarios.dunning),
+    "subscription_billing.usage": Beginning(billing_scenarios.usage),
 }
-"""By the name of the workflow's definition."""
+"""By the name of the workflow's definition, and of the way through it where it has several."""

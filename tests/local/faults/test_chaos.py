@@ -8,6 +8,9 @@ from local.faults.campaign import Campaign, Outcome
 from local.faults.happenings import KINDS, Happening
 from local.faults.harness import Harness
 
+# A campaign of its own, of half a minute.
+pytestmark = pytest.mark.slow
+
 AGAIN = 3
 
 

@@ -33,6 +33,7 @@ def recorded(sweep: Sweep) -> tuple[Expectation, list[Point]]:
     return sweep.record(FORWARD, set())
 
 
+@pytest.mark.slow
 def test_records_every_boundary(recorded: tuple[Expectation, list[Point]]) -> None:
     """Each call of each function, and those of the state machine; a vendor's in three ways."""
     expected, points = recorded
@@ -42,6 +43,7 @@ def test_records_every_boundary(recorded: tuple[Expectation, list[Point]]) -> No
     assert not any(" 0" in label for label in map(str, points))
 
 
+@pytest.mark.slow
 def test_nothing_twice_nothing_lost(
     sweep: Sweep, recorded: tuple[Expectation, list[Point]]
 ) -> None:
@@ -51,6 +53,7 @@ def test_nothing_twice_nothing_lost(
     assert sweep.endings == {"accepted": len(POINTS)}
 
 
+@pytest.mark.slow
 def test_unreached_boundary_is_reported(
     sweep: Sweep, recorded: tuple[Expectation, list[Point]]
 ) -> None:
@@ -62,6 +65,7 @@ def test_unreached_boundary_is_reported(
     sweep.violations.clear()
 
 
+@pytest.mark.slow
 def test_second_ticket_is_seen(harness: Harness, recorded: tuple[Expectation, list[Point]]) -> None:
     """What the census is for: an agent finds the same task twice."""
     transaction = harness.new("lead_to_order")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from local.faults.harness import Harness
 from local.faults.invariants import Expectation, violations
 
 
+@pytest.mark.slow
 def test_customer_that_its_attempt_could_not_record(harness: Harness) -> None:
     """Made in the ERP, the answer lost, and no later attempt lived to look it up: a team says
     again, and the run, which begins anew, finds the customer by our own key."""

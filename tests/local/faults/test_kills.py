@@ -33,6 +33,7 @@ KEPT = Report(
 )
 
 
+@pytest.mark.slow
 def test_nothing_twice_nothing_lost(harness: Harness) -> None:
     """All at once, and killed until they have ended; `make kills` does it with a hundred."""
     said: list[str] = []
