@@ -5,7 +5,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help demo test test-slow crash-sweep chaos kills burst lint generate clean
+.PHONY: help demo demo-billing test test-slow crash-sweep chaos kills burst reconcile-memory lint
+.PHONY: generate clean
 
 help:
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -13,11 +14,15 @@ help:
 demo: .venv/local ## run lead to order from the real template into a real ERP
 	$(BIN)/interlock demo
 
+demo-billing: SEED ?= 1
+demo-billing: .venv/local ## run a quarter of a small company into the ERP's books, twice; SEED=7
+	$(BIN)/interlock demo-billing --seed $(SEED)
+
 test: .venv/test ## the tests: minutes
 	$(BIN)/python -m pytest -m "not slow" --numprocesses 2
 
-test-slow: .venv/test ## the slower tests: sam build, long searches
-	$(BIN)/python -m pytest -m slow
+test-slow: .venv/test ## the slower ones: each edge of each workflow, campaigns, sam build
+	$(BIN)/python -m pytest -m "slow or workflow" --numprocesses 2
 
 crash-sweep: .venv/local ## crash a workflow at every boundary; SWEEP="--help" says more
 	$(BIN)/python -m local.faults.crash_sweep $(SWEEP)
@@ -33,6 +38,9 @@ kills: .venv/local ## kill processes at random under load; ORDERS=100 SEED=1
 
 burst: .venv/local ## 500 orders at once against a vendor's limit: minutes, on a quiet machine
 	$(BIN)/python -m local.burst
+
+reconcile-memory: .venv/local ## a thousand to a million invoices reconciled in the same memory: a minute
+	$(BIN)/python -m local.reconciliation_memory
 
 lint: .venv/test ## style, and the direction of dependencies
 	$(BIN)/ruff check .

@@ -1,8 +1,9 @@
 """The command line `interlock`, for developers and operators.
 
-On a machine: `interlock demo` shows lead to order from end to end, `interlock up` keeps a local
-cloud running for the other commands. Against an AWS account the other commands work alike: the
-ordinary AWS environment says which, --stack or INTERLOCK_STACK the stack.
+On a machine: `interlock demo` shows lead to order from end to end, `interlock demo-billing` a
+quarter of subscription billing, `interlock up` keeps a local cloud running for the other commands.
+Against an AWS account the other commands work alike: the ordinary AWS environment says which,
+--stack or INTERLOCK_STACK the stack.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from local.cli.errors import Commands
 
 COMMANDS = {
     "demo": "local.cli.demo:demo",
+    "demo-billing": "local.cli.demo_billing:demo_billing",
     "up": "local.cli.up:up",
     "send": "local.cli.send:send",
     "runs": "local.cli.runs:runs",
@@ -22,6 +24,7 @@ COMMANDS = {
     "exceptions": "local.cli.exceptions:exceptions",
     "resolve": "local.cli.exceptions:resolve",
     "sweep": "local.cli.sweep:sweep",
+    "reconcile": "local.cli.reconcile:reconcile",
     "replay": "local.cli.replay:replay",
     "dead-letters": "local.cli.dead_letters:dead_letters",
 }
@@ -53,10 +56,12 @@ def interlock(ctx: click.Context, stack: str | None) -> None:
 
     \b
     interlock demo                    lead to order on this machine, from end to end
+    interlock demo-billing            a quarter of a small company, into the ERP's books
     interlock up                      keep a local cloud running for the commands below
     interlock send events/partner/salesforce.OpportunityChangeEvent.json
     interlock runs                    what happened; `interlock runs ID` for one of them
     interlock exceptions              what waits for a team; `interlock resolve` decides
+    interlock reconcile               billing against the books, to the cent
     interlock replay event ID         what it would write now; then the same event again
 
     The commands work on the local cloud that `interlock up` keeps running. With the ordinary AWS

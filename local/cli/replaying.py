@@ -113,7 +113,7 @@ def of_event(target: Target, transaction_id: str, event_id: str | None) -> Repla
     starting = [event for event in events if event.type in started_by]
     if not starting:
         kinds = ", ".join(sorted(started_by))
-        raise Failure(f"only {kinds} starts a workflow; {transaction_id} has: {listed}")
+        raise Failure(f"only {kinds} start a workflow; {transaction_id} has: {listed}")
     if len(starting) > 1:
         raise Failure(f"{transaction_id} was started by several events, name one of: {listed}")
     [event] = starting

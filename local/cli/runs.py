@@ -152,7 +152,7 @@ def _waiting(
 
 def _list(found: list[dict[str, Any]]) -> None:
     columns = ["Id", "Status", "State", "Started (UTC)", "Took"]
-    printed = table(*columns, right=["Took"], whole=["Id", "Started (UTC)"])
+    printed = table(*columns, right=["Took"], whole=["Id", "Status", "Started (UTC)"])
     for run in found:
         printed.add_row(
             run["id"],

@@ -20,7 +20,11 @@ READY = "ready"
 
 @contextmanager
 def environment(
-    console: Console, *, port: int = 0, on_log: LineHandler | None = None
+    console: Console,
+    *,
+    virtual_time: bool = False,
+    port: int = 0,
+    on_log: LineHandler | None = None,
 ) -> Iterator[LocalEnvironment]:
     """A local environment; what it starts is told as it happens. Raises Failure."""
     progress = Progress(console)
@@ -32,7 +36,7 @@ def environment(
 
     console.print("Starting", style="bold")
     try:
-        local = LocalEnvironment(progress=tell, port=port, on_log=on_log)
+        local = LocalEnvironment(virtual_time=virtual_time, progress=tell, port=port, on_log=on_log)
     except (TrytonBuildFailed, TrytonStartFailed, UnsupportedResources) as error:
         raise Failure(str(error)) from error
     finally:

@@ -10,6 +10,7 @@ from typing import Any
 
 from boto3.dynamodb.conditions import Key
 from interlock.canonical import Money
+from interlock.canonical.billing import PlacedUsage
 from interlock.events import SWEEP, Event
 from interlock.plans import Plan
 from interlock.timeline import Timeline
@@ -86,7 +87,20 @@ def summary(event: Event) -> str:
             return f"order {data['order']} for {data['customer']}, {total} with tax"
         case "order.cancelled":
             return f"at {data['failed_step']}: {data['reason']}"
+        case "posting.reversed":
+            return f"{event.subject}: {data['reason']}"
+        case "dunning.changed":
+            return f"{data['account']}: {data['status']}"
+        case "usage.submitted" if data["placed"] and data["placed"]["is_adjustment"]:
+            placed = PlacedUsage.model_validate(data["placed"])
+            return (
+                f"{event.subject} of {placed.usage.occurred_at:%Y-%m-%d}, charged with the period"
+                f" from {placed.period.start:%Y-%m-%d}"
+            )
         case "exception.resolved":
             decision = data["decision"]
             return f"{data['id']}: {decision['action']} by {decision['by']}: {decision['reason']}"
-    return f"{data['id']} for {data['team']}: {data['step']}: {data['message']}"
+        case "exception.raised" | "exception.escalated":
+            return f"{data['id']} for {data['team']}: {data['step']}: {data['message']}"
+    amount = data.get("amount") and Money.model_validate(data["amount"])
+    return ", ".join(str(part) for part in (event.subject, data.get("number"), amount) if part)

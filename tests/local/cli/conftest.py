@@ -21,7 +21,8 @@ from local.cloud.names import REGION
 from local.environment import STACK, LocalEnvironment
 from local.sandboxes.salesforce_seed import SELLERS, DealSample, close_won, create_deal
 
-REPOSITORY = Path(__file__).parents[3]
+HERE = Path(__file__).parent
+REPOSITORY = HERE.parents[2]
 EVENTS = REPOSITORY / "events"
 SECONDS = 60
 
@@ -122,6 +123,8 @@ class Interlock:
 @pytest.fixture(scope="package")
 def local_environment() -> Iterator[LocalEnvironment]:
     with LocalEnvironment(virtual_time=True) as environment:
+        # Some stories take months: what the subscriptions come to by then is no part of any.
+        environment.stripe.account.on_event = None
         yield environment
 
 
@@ -168,3 +171,10 @@ def away_from_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("INTERLOCK_LOCAL", str(tmp_path / "local.json"))
     return tmp_path / "local.json"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What moves the clock on by days comes last: others compare it with the real time."""
+    ours = [item for item in items if item.path.parent == HERE]
+    ordered = iter(sorted(ours, key=lambda item: item.path.name == "test_reconcile.py"))
+    items[:] = [next(ordered) if item.path.parent == HERE else item for item in items]

@@ -158,7 +158,7 @@ def test_the_preview_names_the_event(body, told):
         ("[]", "holds no JSON object"),
         ('{"source": "interlock"}', "it has no detail-type, detail"),
         ('{"source": "a", "detail-type": "b", "detail": "c"}', "its detail is no object"),
-        ('{"source": "a/stripe.com/x", "detail-type": "b", "detail": {"c": 1}}', "no bus takes"),
+        ('{"source": "a/chargebee.com/x", "detail-type": "b", "detail": {"c": 1}}', "no bus takes"),
     ],
 )
 def test_a_bad_file_is_told_and_nothing_is_sent(cli: Interlock, tmp_path: Path, content, told):

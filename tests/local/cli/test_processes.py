@@ -87,6 +87,7 @@ def demos(tmp_path_factory: pytest.TempPathFactory) -> list[subprocess.Completed
         ]
 
 
+@pytest.mark.slow
 def test_the_demo_tells_the_whole_story(demos: list[subprocess.CompletedProcess]):
     output, errors = demos[0].stdout, demos[0].stderr
     assert (demos[0].returncode, errors) == (0, ""), output
@@ -112,6 +113,7 @@ def test_the_demo_tells_the_whole_story(demos: list[subprocess.CompletedProcess]
     assert positions == sorted(positions)
 
 
+@pytest.mark.slow
 def test_a_demo_that_goes_wrong_says_what(demos: list[subprocess.CompletedProcess]):
     output, errors = demos[1].stdout, demos[1].stderr
     assert demos[1].returncode == 1
