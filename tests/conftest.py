@@ -12,6 +12,8 @@ from xdist.scheduler import LoadFileScheduling
 
 ONE_ENVIRONMENT = ("tests/local/cli/", "tests/local/faults/", "tests/workflows/")
 """Folders whose tests share one local environment, of which a process can have one."""
+LONGEST = ("tests/contracts/erp/", *ONE_ENVIRONMENT)
+"""What must not be left for the end, when one process waits for the other."""
 
 
 class Scheduling(LoadFileScheduling):
@@ -23,5 +25,11 @@ class Scheduling(LoadFileScheduling):
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
-    """Whatever `--dist` says."""
+    """Whatever `--dist` says, in the order of the tests."""
+    config.option.loadscopereorder = False
     return Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first, otherwise in their order."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))

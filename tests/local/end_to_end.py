@@ -6,7 +6,6 @@ In a process of its own, since a process has one local cloud.
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import asdict
 
 from local.environment import LocalEnvironment
@@ -18,11 +17,9 @@ from tests.workflows.systems import Systems
 def main() -> None:
     with LocalEnvironment() as environment:
         workflow, systems = Workflow(environment), Systems(environment)
-        started = time.monotonic()
         run = workflow.win(USD_DEAL.record_id)
         output = run.wait_for_end()
         result = {
-            "seconds": time.monotonic() - started,
             "output": output,
             "order": systems.erp.order(run.deal).number,
             "footprint": asdict(systems.footprint(run.deal)),
