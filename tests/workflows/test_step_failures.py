@@ -15,6 +15,9 @@ from tests.workflows.breakages import BREAKAGES, Breakage, Stage, unknown_paymen
 from tests.workflows.runs import Run, Workflow
 from tests.workflows.systems import Footprint, Systems
 
+# Each step, for good and for a while: half a minute of them.
+pytestmark = pytest.mark.slow
+
 COMPLETE = Footprint(
     orders=1,
     projects=1,
@@ -81,7 +84,6 @@ CALLS = [
 RETRY_AFTER = 77
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("call", CALLS, ids=str)
 def test_failure_for_a_while(
     call: Call, won: Callable[..., Run], environment: LocalEnvironment, systems: Systems
