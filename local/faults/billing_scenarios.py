@@ -242,7 +242,7 @@ def _customer(environment: LocalEnvironment) -> StripeObject:
         return [
             customer
             for customer in environment.stripe.account.customers.values()
-            if customer["metadata"].get("interlock_account_id") == f"salesforce:{account}"
+            if customer.get("metadata", {}).get("interlock_account_id") == f"salesforce:{account}"
         ]
 
     environment.cloud.run_until(lambda: there() and environment.cloud.is_still, SECONDS)
