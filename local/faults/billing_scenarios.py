@@ -84,9 +84,11 @@ def payout(environment: LocalEnvironment) -> Transaction:
 
 
 def dunning(environment: LocalEnvironment) -> Transaction:
-    """An invoice is not paid: its payment fails."""
-
-    document = _posted_invoice(environment, collection_method="charge_automatically")
+    """An invoice is not paid: its payment fails. Nobody has told anyone of this customer yet."""
+    customer = _new_customer(environment)
+    document = _posted_invoice(
+        environment, customer=customer["id"], collection_method="charge_automatically"
+    )
     return _told(
         environment, "invoice.payment_failed", partial(_pay, environment, document, DECLINED)
     )
@@ -153,8 +155,9 @@ def _newest_charge(environment: LocalEnvironment) -> str:
 
 
 def _final_invoice(environment: LocalEnvironment, **changes: object) -> StripeObject:
-    stripe, customer = environment.stripe, _customer(environment)["id"]
+    stripe = environment.stripe
     wanted = {"collection_method": "send_invoice", "days_until_due": 30} | changes
+    customer = wanted.pop("customer", None) or _customer(environment)["id"]
     if wanted["collection_method"] == "charge_automatically":
         del wanted["days_until_due"]
     draft = stripe.do(
@@ -231,10 +234,15 @@ def _metered(environment: LocalEnvironment) -> StripeObject:
 
 @cache
 def _customer(environment: LocalEnvironment) -> StripeObject:
+    """The one that most transactions are about."""
+    return _new_customer(environment)
+
+
+def _new_customer(environment: LocalEnvironment) -> StripeObject:
     """A customer of every system, as lead to order makes it."""
     organization = environment.organization
     with organization.transaction():
-        deal = create_deal(organization, USD_DEAL, suffix="Billed")
+        deal = create_deal(organization, USD_DEAL, suffix=f"Billed{next(_numbers)}")
     close_won(organization, deal)
     account = organization.get("Opportunity", deal)["AccountId"]
 

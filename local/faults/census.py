@@ -6,7 +6,7 @@ team sees it. Support: the sandbox's API. CRM and billing: the records of the sa
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +23,7 @@ BOOKED = ("posted", "paid")
 REVERSED = "/reversed/"
 CREDIT = "/credit"
 APPLIED = "/applied"
+LEFT_OVER = "/deferral/"
 DOCUMENT_FIELDS = ["reference", "state", "untaxed_amount"]
 PROJECT = "Services of order "
 CUSTOMER_USER = "interlock-customer-"
@@ -108,6 +109,7 @@ class Systems:
         reversed_ = {
             reference.rpartition(REVERSED)[2] for reference in booked if REVERSED in reference
         }
+        left_over = self._left_over()
         for row in rows:
             record, undone = row["reference"] or "", str(row["id"]) in reversed_
             if REVERSED in record:
@@ -116,14 +118,24 @@ class Systems:
             live = row["state"] in BOOKED and not undone
             remote = Remote(str(row["id"]), live, row["state"])
             yield ("tryton", entity, record), remote
-            spread = [deferral["state"] != "draft" for deferral in self._deferrals(row["id"])]
-            state = "spread" if all(spread) else "not spread"
+            spread = [
+                deferral["state"] != "draft"
+                and left_over[f"{record}{LEFT_OVER}{deferral['id']}"] <= 1
+                for deferral in self._deferrals(row["id"])
+            ]
+            state = "spread" if all(spread) else "not spread, or twice"
             schedule = ("tryton", "service_schedule", f"{record}/{row['id']}")
             yield schedule, Remote(str(row["id"]), all(spread), state)
 
     def _deferrals(self, invoice: int) -> list[dict[str, Any]]:
         domain = [["invoice_line.invoice", "=", invoice]]
         return self.erp.search("account.invoice.deferred", domain, ["state"])
+
+    def _left_over(self) -> Counter[str]:
+        """What a schedule's last month takes of a rounding: at most one entry of a deferral."""
+        domain = [["description", "like", f"%{LEFT_OVER}%"]]
+        moves = self.erp.search("account.move", domain, ["description"])
+        return Counter(move["description"] for move in moves)
 
     def _entries(self) -> Iterator[tuple[Key, Remote]]:
         """Payments, journal entries, and credit that pays an invoice; one that another undoes is
@@ -135,7 +147,7 @@ class Systems:
             if (row["origin"] or "").startswith("account.move,"):
                 continue
             record = row["description"]
-            if record.endswith(APPLIED):
+            if record.endswith(APPLIED) or LEFT_OVER in record:
                 continue
             entity = "payment" if ":ch_" in record else "entry"
             if record.endswith(CREDIT):

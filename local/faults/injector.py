@@ -67,15 +67,14 @@ class Injector:
         """Let one call happen, or fail as planned. `content` is what is sent."""
         with self._lock:
             invocation = self._invocation or self._of_message(content)
-            if invocation is None:
-                return send()
-            if invocation.is_held(call):
+            if invocation and invocation.is_held(call):
                 ask_the_sandbox("hold", invocation.request_id)
-            fault = invocation.fault_of(call)
+            fault = invocation.fault_of(call) if invocation else None
         try:
-            return _meet(fault, send, faults, invocation.request_id)
+            return _meet(fault, send, faults, invocation.request_id) if invocation else send()
         except TokenExpired as expired:
-            invocation.take_back(call)
+            if invocation:
+                invocation.take_back(call)
             return expired.response
 
     def _of_message(self, content: str) -> Invocation | None:
