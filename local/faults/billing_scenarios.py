@@ -58,7 +58,11 @@ def credit_note(environment: LocalEnvironment) -> Transaction:
 def refund(environment: LocalEnvironment) -> Transaction:
     """A part of a paid invoice is credited and given back."""
     document = _paid_invoice(environment)
-    given_back = partial(_credit, environment, document, refund_amount=21_650)
+
+    def given_back() -> None:
+        _credit(environment, document, refund_amount=21_650)
+        _book(environment, "credit_note.created")
+
     return _told(environment, "refund.created", given_back)
 
 

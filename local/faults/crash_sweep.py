@@ -103,7 +103,10 @@ class Sweep:
         self._harness.start_cold(transaction)
         [account] = self._harness.run([transaction], way.decide)
         expected = Expectation.of(account)
-        if broken := violations(account, expected):
+        broken = violations(account, expected)
+        if account.waiting:
+            broken.append("a team was asked")
+        if broken:
             raise RuntimeError(f"{way} is broken without any crash: {'; '.join(broken)}")
         labels = [line["call"] for line in self._harness.trace(transaction)]
         new = [label for label in dict.fromkeys(labels) if label not in known]
