@@ -6,6 +6,7 @@ the event's type, so that a rule selects by type alone.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
@@ -60,6 +61,13 @@ class Event(Canonical):
         "posting.reversed",
         "dunning.changed",
         "usage.submitted",
+        "credit.requested",
+        "credit.approved",
+        "credit.granted",
+        "credit.refused",
+        "approval.requested",
+        "approval.escalated",
+        "approval.decided",
         "reconciliation.requested",
         "reconciliation.completed",
         "exception.raised",
@@ -85,6 +93,24 @@ def found_won(deal: WonDeal, correlation_id: str) -> Event:
         subject=deal.id,
         occurred_at=deal.won_at,
         correlation_id=correlation_id,
+    )
+
+
+def credit_requested(case_id: str, requested_at: datetime, *, told_by: str | None = None) -> Event:
+    """The event of a case that asks for a credit since a moment; without `told_by`, of a sweep.
+
+    The transaction is named after the case and the second of asking, so it is the same whoever
+    tells of the request, and however often.
+    """
+    source, _, number = case_id.partition(":")
+    transaction = f"{source}-{number}-{int(requested_at.timestamp())}"
+    return Event(
+        id=told_by or f"{SWEEP}{transaction}",
+        type="credit.requested",
+        source=source,
+        subject=case_id,
+        occurred_at=requested_at,
+        correlation_id=transaction,
     )
 
 

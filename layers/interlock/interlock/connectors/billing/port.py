@@ -20,6 +20,7 @@ from interlock.canonical.billing import (
     UsageWindow,
 )
 from interlock.canonical.books import Fact, FactKind, FactsPage
+from interlock.canonical.credits import BillingContext, Credit, IssuedCredit
 
 if TYPE_CHECKING:
     from interlock.events import Event
@@ -167,3 +168,27 @@ class BillingPort(Protocol):
 
     def find_facts(self, kind: FactKind, ids: tuple[str, ...]) -> tuple[Fact, ...]:
         """What counts of these documents, of any day; one that does not is left out."""
+
+    def get_billing_context(
+        self, account_id: str, *, customer_remote_id: str, first_day: date, last_day: date
+    ) -> BillingContext:
+        """What the customer was charged for these days, both included, and can be credited."""
+
+    def get_credit(self, remote_id: str) -> IssuedCredit:
+        """A credit note. Raises RecordNotFound."""
+
+    def find_credit(self, credit_id: str, *, invoice_id: str) -> IssuedCredit | None:
+        """The credit note on this invoice that carries the credit's id and was not taken back."""
+
+    def issue_credit(self, credit: Credit, *, idempotency_key: str) -> IssuedCredit:
+        """Issue a credit note over so much of the invoice's lines, with the taxes of these.
+
+        Raises BusinessRuleViolation for more than is left of a line, or can be refunded.
+        """
+
+    def void_credit(self, remote_id: str) -> IssuedCredit:
+        """Take a credit note back; one that was taken back is left as it is.
+
+        It is voided where the billing system allows that, and otherwise countered on the customer's
+        balance. Raises BusinessRuleViolation for money that was refunded, or credit that is used.
+        """

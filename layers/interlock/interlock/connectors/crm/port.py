@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from interlock.canonical import Opportunity, WonDeal, WriteBack
+from interlock.canonical.credits import CreditNotice
 from interlock.canonical.dunning import DunningFlag
 
 
@@ -48,6 +49,15 @@ class CrmPort(Protocol):
 
     def write_dunning(self, flag: DunningFlag) -> DunningFlag:
         """Set or remove the flag on the account, marked as ours; the same again is harmless.
+
+        Raises RecordNotFound.
+        """
+
+    def read_credit_notice(self, account_id: str) -> CreditNotice | None:
+        """What the account says of its latest credit; None for nothing. Raises RecordNotFound."""
+
+    def write_credit_notice(self, notice: CreditNotice) -> CreditNotice:
+        """Set it on the account, marked as ours; the same again is harmless.
 
         Raises RecordNotFound.
         """

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Protocol
 
 from interlock.canonical import Task
+from interlock.canonical.credits import Case, CreditOutcome
 from interlock.canonical.dunning import DunningFlag
 
 
@@ -36,4 +39,27 @@ class SupportPort(Protocol):
         """Set or remove the flag on the customer's organization and on its open tickets.
 
         The same again is harmless. None when support does not know the customer.
+        """
+
+    def get_case(self, case_id: str) -> Case:
+        """A case by its canonical id, as it is now. Raises RecordNotFound."""
+
+    def read_credit_outcome(self, case_id: str) -> CreditOutcome | None:
+        """What the case was told last of a credit, as far as its fields say; None for nothing.
+
+        Raises RecordNotFound.
+        """
+
+    def write_credit_outcome(self, outcome: CreditOutcome) -> CreditOutcome:
+        """Set the case's fields and leave an internal note, in one write, marked as ours.
+
+        Raises RecordNotFound, and BusinessRuleViolation for a case that can no longer be changed.
+        """
+
+    def unanswered_requests(
+        self, *, requested_after: datetime, requested_before: datetime
+    ) -> Iterator[Case]:
+        """The cases that ask for a credit and were told of none since, in any order.
+
+        Both ends of the time of asking are included.
         """
