@@ -15,6 +15,7 @@ from moto import mock_aws
 from moto.awslambda.utils import get_backend as lambda_backend
 
 from local.cloud import (
+    appconfig,
     awslambda,
     cloudformation,
     dynamodb,
@@ -26,6 +27,7 @@ from local.cloud import (
     stepfunctions,
     template,
 )
+from local.cloud.apigateway import Gateway
 from local.cloud.clock import Clock, WorkerThread, clock
 from local.cloud.corrections import Corrections
 from local.cloud.delivery import Delivery
@@ -109,7 +111,8 @@ class LocalCloud:
         )
         self._delivery = Delivery(self.client, self._functions)
         self._correct_moto()
-        self._endpoint = Endpoint(port)
+        self._gateway = Gateway(self._functions, self._authoriser)
+        self._endpoint = Endpoint(port, self._gateway)
         try:
             self._create(root.resolve(), parameters or {}, stack_name)
         except BaseException:
@@ -126,6 +129,12 @@ class LocalCloud:
     def url(self) -> str:
         """The HTTP endpoint of every AWS service here: AWS_ENDPOINT_URL for other programs."""
         return self._endpoint.url
+
+    @property
+    def api_url(self) -> str:
+        """The HTTP address of the stack's one REST API, its stage included; no slash at its end."""
+        [path] = self._gateway.addresses
+        return self.url + path
 
     @property
     def decisions(self) -> list[Decision]:
@@ -243,6 +252,7 @@ class LocalCloud:
         corrections = self._corrections
         requests.correct(corrections)
         cloudformation.correct(corrections, self.client)
+        appconfig.correct(corrections)
         dynamodb.correct(corrections)
         sqs.correct(corrections, self._queue_changed)
         awslambda.correct(corrections, self._functions)
@@ -290,6 +300,7 @@ class LocalCloud:
         for logical_id, path in loaded.code.items():
             if created[logical_id] is not None:
                 self._functions.add(self._deployed(logical_id, created[logical_id], path))
+        self._gateway.serve(loaded.cloudformation["Resources"], stack)
         self._start_event_sources()
         self._schedules = schedules(self._delivery.deliver)
         for schedule in self._schedules:
@@ -364,7 +375,6 @@ class LocalCloud:
                 assumed = self.client("sts").assume_role(RoleArn=role_arn, RoleSessionName=session)[
                     "Credentials"
                 ]
-                self._authoriser.register(assumed["AccessKeyId"], role_arn)
                 self._credentials[role_arn] = {
                     "aws_access_key_id": assumed["AccessKeyId"],
                     "aws_secret_access_key": assumed["SecretAccessKey"],

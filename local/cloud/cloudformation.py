@@ -22,7 +22,8 @@ class UnsupportedResources(Exception):
 
 
 class MissingResource(CloudFormationModel):
-    """Base of the resource types that moto's CloudFormation does not know.
+    """Base of the resource types that moto's CloudFormation does not know, or gets wrong: its
+    subclasses, in the module of their service or here.
 
     These classes are defined after moto's own, which it finds by listing subclasses.
     """
@@ -119,13 +120,11 @@ class Alarm(MissingResource):
         return name, {"Arn": f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{name}"}
 
 
-MISSING_TYPES: tuple[type[MissingResource], ...] = (Secret, QueuePolicy, Alarm)
-
-
 def know_missing_types(corrections: Corrections, client: Callable[[str], Any]) -> None:
-    """moto skips secrets, queue policies and alarms in a template with a warning only."""
+    """moto skips secrets, queue policies and alarms in a template with a warning only, as it does
+    stages of APIs and all of AppConfig; an API's body is lost, so it cannot be deployed."""
     models = [model for model in parsing.get_model_list() if model is not MissingResource]
-    models.extend(MISSING_TYPES)
+    models.extend(MissingResource.__subclasses__())
     corrections.replace(MissingResource, "client", staticmethod(client))
     types = {model.cloudformation_type(): model for model in models}
     names = {model.cloudformation_type(): model.cloudformation_name_type() for model in models}

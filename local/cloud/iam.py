@@ -20,8 +20,10 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.iam.models import iam_backends
 from moto.secretsmanager.models import secretsmanager_backends
 
+from local.cloud.appconfig import configuration_arn
 from local.cloud.corrections import Corrections
 from local.cloud.names import ACCOUNT, REGION
+from local.cloud.sigv4 import session_of
 
 Statement = dict[str, Any]
 
@@ -146,6 +148,7 @@ def accesses(service: str, action: str, body: dict[str, Any], path: str) -> list
     """
     name = f"{service}:{action}"
     describe = {
+        "appconfig": _appconfig_accesses,
         "dynamodb": _dynamodb_accesses,
         "events": _events_accesses,
         "lambda": _lambda_accesses,
@@ -159,6 +162,12 @@ def accesses(service: str, action: str, body: dict[str, Any], path: str) -> list
     namespace = body.get("Namespace")
     conditions = (("cloudwatch:namespace", namespace),) if namespace else ()
     return [Access(name, body.get("TopicArn") or "*", conditions)]
+
+
+def _appconfig_accesses(name: str, body: dict[str, Any], path: str) -> list[Access]:
+    if name not in ("appconfig:StartConfigurationSession", "appconfig:GetLatestConfiguration"):
+        return [Access(name, "*")]
+    return [Access(name, configuration_arn(body) or "*")]
 
 
 def _dynamodb_accesses(name: str, body: dict[str, Any], path: str) -> list[Access]:
@@ -247,18 +256,13 @@ class Authoriser:
 
     def __init__(self) -> None:
         self.decisions: list[Decision] = []
-        self._roles: dict[str, str] = {}
         self._statements: dict[str, list[Statement]] = {}
         self._lock = threading.Lock()
 
-    def register(self, access_key: str, role_arn: str) -> None:
-        """Say that an access key belongs to a session of the role."""
-        self._roles[access_key] = role_arn
-
     def check(self, request: Any) -> None:
         """Refuse one of moto's requests unless its caller may make it."""
-        role = self._roles.get(request.get_access_key())
-        if role is None:
+        session = session_of(request.get_access_key())
+        if session is None:
             return
         signing_name = request.headers["Authorization"].split("Credential=")[1].split("/")[3]
         service = IAM_PREFIXES.get(signing_name, signing_name)
@@ -267,24 +271,27 @@ class Authoriser:
             return  # Needs no permission.
         body = {} if service == "lambda" else request_body(request)
         for access in accesses(service, action, body, request.path):
-            self.require(role, access)
+            if not self.allows(session.role_arn, access):
+                raise JsonRESTError("AccessDeniedException", denial(session.arn, access))
 
-    def require(self, role: str, access: Access) -> None:
-        """Refuse the access unless the role has it."""
+    def allows(self, role: str, access: Access) -> bool:
+        """Whether the role has the access; remembered as a decision."""
         with self._lock:
             if role not in self._statements:
                 self._statements[role] = statements_of_role(role)
             statements = self._statements[role]
         allowed = is_allowed(statements, access)
-        name = role.split("/")[-1]
-        self.decisions.append(Decision(name, access.action, access.resource, allowed))
-        if not allowed:
-            raise JsonRESTError(
-                "AccessDeniedException",
-                f"User: arn:aws:sts::{ACCOUNT}:assumed-role/{name} is not authorized to perform: "
-                f"{access.action} on resource: {access.resource} because no identity-based "
-                f"policy allows the {access.action} action",
-            )
+        decision = Decision(role.split("/")[-1], access.action, access.resource, allowed)
+        self.decisions.append(decision)
+        return allowed
+
+
+def denial(caller: str, access: Access) -> str:
+    """What AWS tells a caller, by its ARN, that lacks an access."""
+    return (
+        f"User: {caller} is not authorized to perform: {access.action} on resource: "
+        f"{access.resource} because no identity-based policy allows the {access.action} action"
+    )
 
 
 def request_body(request: Any) -> dict[str, Any]:

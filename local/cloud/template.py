@@ -67,8 +67,9 @@ def load(path: Path, parameters: dict[str, str]) -> Template:
 
 def transform(sam: dict[str, Any], parameters: dict[str, str]) -> dict[str, Any]:
     """The CloudFormation template SAM makes of this one."""
-    # SAM measures itself, and complains when nobody collects the figures.
-    logging.getLogger("samtranslator.metrics.metrics").setLevel(logging.ERROR)
+    # SAM measures itself and asks for its own switches, and complains when it finds nobody.
+    for name in ("samtranslator.metrics.metrics", "samtranslator.feature_toggle.feature_toggle"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     policies = get_bundled_managed_policy_map("aws") or {}
     translator = Translator(policies, Parser(), boto_session=Session(region_name=REGION))
     return translator.translate(copy.deepcopy(sam), parameters)

@@ -7,9 +7,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from local.cloud import LocalCloud
+from local.cloud.names import ACCOUNT, REGION
 
 STACK = Path(__file__).parent / "stack"
 
@@ -127,6 +132,35 @@ class Stack:
             ]
         )
         return answer["Entries"][0]["EventId"]
+
+    # -- the API
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        content: str | bytes = b"",
+        headers: dict[str, str] | None = None,
+    ) -> httpx.Response:
+        url = self.cloud.api_url + path
+        return httpx.request(method, url, content=content, headers=headers, timeout=60)
+
+    def session(self, role: str, name: str = "someone@interlock.example") -> Credentials:
+        """Credentials of a session of one of the stack's roles."""
+        arn = f"arn:aws:iam::{ACCOUNT}:role/{self.physical(role)}"
+        session = self.client("sts").assume_role(RoleArn=arn, RoleSessionName=name)["Credentials"]
+        return Credentials(
+            session["AccessKeyId"], session["SecretAccessKey"], session["SessionToken"]
+        )
+
+    def signature(
+        self, credentials: Credentials, method: str, path: str, content: bytes = b"", **more: str
+    ) -> dict[str, str]:
+        """The headers that sign a request."""
+        url = self.cloud.api_url + path
+        request = AWSRequest(method, url, headers=more, data=content)
+        SigV4Auth(credentials, "execute-api", REGION).add_auth(request)
+        return dict(request.headers.items())
 
     # -- time
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import boto3
 import moto.awslambda.models as lambda_models
+import moto.backend_index as backend_index
 import moto.cloudformation.parsing as parsing
 import moto.core.serialize as serialize
 import moto.dynamodb.models.table as table_models
@@ -146,8 +147,27 @@ def name_members_once() -> bool:
 
 @fault
 def know_missing_types() -> bool:
-    missing = {"AWS::SecretsManager::Secret", "AWS::SQS::QueuePolicy", "AWS::CloudWatch::Alarm"}
-    return missing.isdisjoint(parsing.get_model_map())
+    missing = {
+        "AWS::ApiGateway::Account",
+        "AWS::ApiGateway::Stage",
+        "AWS::AppConfig::Application",
+        "AWS::AppConfig::ConfigurationProfile",
+        "AWS::AppConfig::DeploymentStrategy",
+        "AWS::AppConfig::Environment",
+        "AWS::CloudWatch::Alarm",
+        "AWS::SecretsManager::Secret",
+        "AWS::SQS::QueuePolicy",
+    }
+    method = {"x-amazon-apigateway-integration": {"type": "mock"}, "responses": {}}
+    body = {"openapi": "3.0.1", "info": {"title": "a"}, "paths": {"/a": {"get": method}}}
+    api = {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Name": "a", "Body": body}}
+    deployment = {
+        "Type": "AWS::ApiGateway::Deployment",
+        "Properties": {"RestApiId": {"Ref": "Api"}},
+    }
+    return missing.isdisjoint(parsing.get_model_map()) and raises(
+        create_stack, {"Api": api, "Deployment": deployment}
+    )
 
 
 @fault
@@ -626,6 +646,26 @@ def forget_threads() -> bool:
     return len(TMP_THREADS) > before
 
 
+# -- AppConfig
+
+
+@fault
+def serve_deployments() -> bool:
+    return raises(
+        client("appconfig").create_deployment_strategy,
+        Name="s",
+        DeploymentDurationInMinutes=0,
+        GrowthFactor=100,
+    )
+
+
+@fault
+def serve_configurations() -> bool:
+    url = "https://appconfigdata.us-east-1.amazonaws.com"
+    patterns = backend_index.backend_url_patterns
+    return not any(pattern.match(url) for service, pattern in patterns)
+
+
 # -- EventBridge
 
 
@@ -696,6 +736,7 @@ def evaluate_identity_policies() -> bool:
 def correct() -> None:
     """Apply every correction."""
     from local.cloud import (
+        appconfig,
         cloudformation,
         dynamodb,
         eventbridge,
@@ -712,6 +753,7 @@ def correct() -> None:
     corrections = Corrections()
     requests.correct(corrections)
     cloudformation.correct(corrections, client)
+    appconfig.correct(corrections)
     dynamodb.correct(corrections)
     sqs.correct(corrections, on_change=lambda queue_arn: None)
     stepfunctions.correct(corrections)

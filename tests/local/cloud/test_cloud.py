@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import boto3
+import httpx
 import pytest
 import yaml
 from moto.core.models import botocore_stubber
@@ -61,6 +62,26 @@ def test_close_ends_every_process_and_thread(capfd):
     assert [thread.name for thread in set(threading.enumerate()) - threads] == []
     assert not botocore_stubber.enabled
     assert any("seen" in line for _, _, line in lines)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_close_ends_a_request_of_the_api(capfd):
+    answers = []
+
+    def call() -> None:
+        try:
+            answers.append(httpx.put(url, content='{"sleep": 20}', timeout=30).status_code)
+        except httpx.HTTPError as error:
+            answers.append(error)
+
+    with LocalCloud(STACK) as cloud:
+        url = f"{cloud.api_url}/open"
+        client = threading.Thread(target=call)
+        client.start()
+        cloud.run_until(lambda: any(process.busy for process in cloud.processes))
+    client.join(10)
+    assert len(answers) == 1
+    assert answers[0] != 200
     assert capfd.readouterr() == ("", "")
 
 

@@ -93,6 +93,21 @@ def test_event_carries_its_conditions():
     assert dict(access.conditions) == {"events:source": "a", "events:detail-type": "d"}
 
 
+def test_each_event_of_a_request_needs_its_own_permission():
+    """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditions.html"""
+    entries = [
+        {"EventBusName": "bus", "Source": "interlock", "DetailType": kind}
+        for kind in ("credit.granted", "order.closed")
+    ]
+    granted, closed = accesses("events", "PutEvents", {"Entries": entries}, "/")
+    condition = {
+        "StringEquals": {"events:source": "interlock"},
+        "StringLike": {"events:detail-type": "credit.*"},
+    }
+    assert is_allowed([statement(action="events:PutEvents", Condition=condition)], granted)
+    assert not is_allowed([statement(action="events:PutEvents", Condition=condition)], closed)
+
+
 def test_invocation_by_arn():
     path = "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aus-east-1%3A1%3Afunction%3Af/invocations"
     (access,) = accesses("lambda", "Invoke", {}, path)

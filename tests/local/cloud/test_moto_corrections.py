@@ -11,6 +11,7 @@ import pytest
 
 import local
 from local.cloud import (
+    appconfig,
     awslambda,
     cloudformation,
     dynamodb,
@@ -23,6 +24,7 @@ from local.cloud import (
 )
 
 MODULES = (
+    appconfig,
     awslambda,
     cloudformation,
     dynamodb,

@@ -30,6 +30,20 @@ def count(name):
     return int(updated["Attributes"]["n"]["N"])
 
 
+def rules(environment):
+    """The deployed rules; asked twice, as a poller does."""
+    client = boto3.client("appconfigdata")
+    token = client.start_configuration_session(
+        ApplicationIdentifier=os.environ["APPLICATION"],
+        EnvironmentIdentifier=environment,
+        ConfigurationProfileIdentifier=os.environ["RULES"],
+    )["InitialConfigurationToken"]
+    first = client.get_latest_configuration(ConfigurationToken=token)
+    token = first["NextPollConfigurationToken"]
+    second = client.get_latest_configuration(ConfigurationToken=token)
+    return [answer["Configuration"].read().decode() for answer in (first, second)]
+
+
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event, context):
@@ -42,6 +56,8 @@ def handler(event, context):
         )
         return {"asked": True}
     match event["do"]:
+        case "rules":
+            return rules(event["environment"])
         case "environment":
             return dict(os.environ)
         case "shout":
