@@ -40,6 +40,19 @@ def dynamodb() -> Any:
     return boto3.resource("dynamodb", config=_config()).meta.client
 
 
+def transact(client: Any, *items: dict[str, Any]) -> bool:
+    """Write all of these in one DynamoDB transaction; False, and none of them, when a condition
+    does not hold or another transaction is at work on one of them.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+    """
+    try:
+        client.transact_write_items(TransactItems=list(items))
+    except client.exceptions.TransactionCanceledException:
+        return False
+    return True
+
+
 def _config() -> Any:
     from botocore.config import Config
 

@@ -26,7 +26,6 @@ from enum import StrEnum
 from typing import Any
 
 from boto3.dynamodb.conditions import Attr
-from botocore.exceptions import ClientError
 
 from interlock import authority, aws, plans
 from interlock.canonical.base import Canonical, Command
@@ -362,13 +361,7 @@ class Ledger:
         put = {"TableName": self.table, "Item": row, "ConditionExpression": condition}
         if before:
             put["ExpressionAttributeValues"] = {":fence": before["fence"]}
-        try:
-            self._client.transact_write_items(TransactItems=[{"Put": put}, *crossref])
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "TransactionCanceledException":
-                raise
-            return False
-        return True
+        return aws.transact(self._client, {"Put": put}, *crossref)
 
     @staticmethod
     def _idempotency_key(effect: Effect, row: dict[str, Any], content_hash: str) -> str:
