@@ -1,0 +1,42 @@
+"""Who calls the API: a person, by what AWS authenticated and by nothing that a request says.
+
+A person assumes the approver role, with the own e-mail address as the name of the session; the
+role's trust policy holds each person to it. Sessions of other roles are named by whoever opens
+them, and prove no person.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-arns
+"""
+
+from __future__ import annotations
+
+import re
+
+from interlock.settings import Settings
+
+_SESSION = re.compile(r"arn:[\w-]+:sts::\d{12}:assumed-role/(?P<role>[^/]+)/(?P<name>[^/]+)")
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
+
+
+class CallersSettings(Settings):
+    """The role whose sessions are named after people."""
+
+    approver_role: str
+
+
+class Forbidden(Exception):
+    """A person may not do this, or is not known; the text says why and what to do."""
+
+
+def person_of(caller_arn: str | None) -> str:
+    """The e-mail address of a caller, in small letters. Raises Forbidden for any other caller."""
+    role = CallersSettings.load().approver_role
+    session = _SESSION.fullmatch(caller_arn or "")
+    if session is None or session["role"] != role:
+        raise Forbidden(
+            f"{caller_arn or 'nobody'} is no person that is known here: assume the role {role}"
+        )
+    if not _ADDRESS.fullmatch(session["name"]):
+        raise Forbidden(
+            f"the session {session['name']!r} is named after no person: assume the role {role} with"
+            " your e-mail address as the session's name"
+        )
+    return session["name"].lower()
