@@ -1,7 +1,8 @@
 """Our own stand-in for Zendesk Support: no Zendesk code, no server of theirs, state in memory.
 
 It speaks the Ticketing API's paths, status codes, error bodies, OAuth, idempotency keys, pages and
-rate limits as documented; `zendesk_account` keeps the records.
+rate limits as documented; `zendesk_account` keeps the records, `zendesk_webhooks` delivers what
+happens to them, and `zendesk_desk` lets people act in it.
 
 - https://developer.zendesk.com/api-reference/ticketing/introduction/#idempotency
 - https://developer.zendesk.com/api-reference/ticketing/oauth/grant_type_tokens/
@@ -25,20 +26,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from typing import TypeVar
 
 from flask import Flask, Response, request
 
-from local.sandboxes.sandbox import Fault, Sandbox
-from local.sandboxes.zendesk_account import (
-    Record,
-    RecordInvalid,
-    ZendeskAccount,
-    existing,
-    matching,
-)
+from local.sandboxes.sandbox import Sandbox
+from local.sandboxes.zendesk_access import Access, Limit
+from local.sandboxes.zendesk_account import Record, ZendeskAccount, existing, matching
+from local.sandboxes.zendesk_errors import RecordInvalid
 from local.sandboxes.zendesk_messages import (
     answered,
-    audit,
     error,
     page,
     refusal,
@@ -47,25 +44,14 @@ from local.sandboxes.zendesk_messages import (
     shown,
     unavailable,
 )
+from local.sandboxes.zendesk_webhooks import Webhooks, under_way
 
-TOKEN_LIFETIME = timedelta(minutes=30)
 IDEMPOTENCY_KEY_LIFETIME = timedelta(hours=2)
 MOST_TICKETS = 100
 NO_TAG_LISTS: Record = {"additional_tags": [], "remove_tags": []}
 ORGANIZATION_UPDATES_PER_MINUTE = 5
 
-
-@dataclass(frozen=True)
-class AccessToken:
-    """What one access token allows, and until when."""
-
-    scopes: frozenset[str]
-    expires_at: datetime
-
-    def allows(self, method: str, resource: str) -> bool:
-        """Scopes are `read` and `write`, or the same for one resource: `tickets:read`."""
-        action = "read" if method in ("GET", "HEAD") else "write"
-        return not self.scopes.isdisjoint({action, f"{resource}:{action}"})
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -78,22 +64,21 @@ class KeptAnswer:
 
 
 @dataclass
-class Limit:
-    """So many requests in each minute of the clock, for the whole account."""
+class ZendeskSandbox(Sandbox):
+    """The sandbox of a Zendesk account; `webhooks` delivers what happens to tickets."""
 
-    per_minute: int
-    minute: int = 0
-    used: int = 0
+    account: ZendeskAccount = field(kw_only=True)
+    webhooks: Webhooks = field(kw_only=True)
 
-    def take(self, now: datetime) -> bool:
-        """Count one request; False when the minute's requests are used up."""
-        minute = int(now.timestamp() // 60)
-        if minute != self.minute:
-            self.minute, self.used = minute, 0
-        if self.used >= self.per_minute:
-            return False
-        self.used += 1
-        return True
+    @property
+    def works(self) -> bool:
+        """Whether a request is being answered, or a webhook's delivery is under way."""
+        return super().works or under_way()
+
+    def by_hand(self, change: Callable[[ZendeskAccount], T]) -> T:
+        """What a person does in the account while no request is under way."""
+        with self._lock:
+            return change(self.account)
 
 
 def zendesk_sandbox(
@@ -103,35 +88,38 @@ def zendesk_sandbox(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     requests_per_minute: int = 700,
     ticket_updates_per_minute: int = 100,
-) -> Sandbox:
+) -> ZendeskSandbox:
     """A Zendesk account with one OAuth client, not served yet.
 
     The limits are those of the Enterprise plan: 700 requests a minute, of them 100 ticket updates.
     """
-    api = ZendeskApi(
-        account=ZendeskAccount(clock),
+    webhooks = Webhooks(clock)
+    account = ZendeskAccount(clock)
+    account.on_change = lambda ticket, audit: webhooks.tell(ticket, audit, account.ticket_fields)
+    access = Access(
+        clock=clock,
         client=(client_id, client_secret),
         requests=Limit(requests_per_minute),
         ticket_updates=Limit(ticket_updates_per_minute),
     )
-    return Sandbox(
+    return ZendeskSandbox(
         name="zendesk",
-        app=api.app(),
-        throttled=api.throttled,
+        app=ZendeskApi(account, access, webhooks).app(),
+        throttled=access.throttled,
         unavailable=unavailable,
-        expire_tokens=api.tokens.clear,
+        expire_tokens=access.tokens.clear,
+        account=account,
+        webhooks=webhooks,
     )
 
 
 @dataclass
 class ZendeskApi:
-    """The account's HTTP API; `client` is the id and secret of its OAuth client."""
+    """The account's HTTP API."""
 
     account: ZendeskAccount
-    client: tuple[str, str]
-    requests: Limit
-    ticket_updates: Limit
-    tokens: dict[str, AccessToken] = field(default_factory=dict)
+    access: Access
+    webhooks: Webhooks
     kept_answers: dict[str, KeptAnswer] = field(default_factory=dict)
     organization_updates: dict[int, Limit] = field(
         default_factory=lambda: defaultdict(lambda: Limit(ORGANIZATION_UPDATES_PER_MINUTE))
@@ -141,10 +129,10 @@ class ZendeskApi:
     def app(self) -> Flask:
         """The routes; every address under /api/v2 works with `.json` at its end as well."""
         app = Flask("zendesk")
-        app.before_request(self.admit)
-        app.after_request(self.describe_limits)
+        app.before_request(self.access.admit)
+        app.after_request(self.access.describe_limits)
         app.register_error_handler(Exception, refusal)
-        app.add_url_rule("/oauth/tokens", view_func=self.create_token, methods=["POST"])
+        app.add_url_rule("/oauth/tokens", view_func=self.access.create_token, methods=["POST"])
         for method, path, view in (
             ("POST", "tickets", self.create_ticket),
             ("GET", "tickets", self.list_tickets),
@@ -153,6 +141,12 @@ class ZendeskApi:
             ("PUT", "tickets/update_many", self.update_tickets),
             ("GET", "job_statuses/<job_id>", self.show_job),
             ("GET", "tickets/<int:number>/comments", self.list_comments),
+            ("GET", "tickets/<int:number>/audits", self.list_audits),
+            ("POST", "ticket_fields", self.create_ticket_field),
+            ("GET", "ticket_fields", self.list_ticket_fields),
+            ("GET", "search/export", self.export_search_results),
+            ("POST", "webhooks", self.create_webhook),
+            ("GET", "webhooks/<id>/signing_secret", self.show_signing_secret),
             ("POST", "organizations", self.create_organization),
             ("POST", "organizations/create_or_update", self.create_or_update_organization),
             ("GET", "organizations", self.list_organizations),
@@ -170,60 +164,6 @@ class ZendeskApi:
                 app.add_url_rule(rule, f"{method} {rule}", view, methods=[method])
         return app
 
-    # Who may call, and how often.
-
-    def create_token(self) -> Response:
-        """Client credentials only; this grant has no refresh token, one asks for a new token."""
-        wanted = request.get_json(silent=True) or request.form
-        if wanted.get("grant_type") != "client_credentials":
-            return answered({"error": "unsupported_grant_type"}, HTTPStatus.BAD_REQUEST)
-        if (wanted.get("client_id"), wanted.get("client_secret")) != self.client:
-            return answered({"error": "invalid_client"}, HTTPStatus.UNAUTHORIZED)
-        scope = wanted.get("scope", "read")
-        seconds = int(wanted.get("expires_in", TOKEN_LIFETIME.total_seconds()))
-        token = secrets.token_hex(32)
-        expires_at = self.account.clock() + timedelta(seconds=seconds)
-        self.tokens[token] = AccessToken(frozenset(scope.split()), expires_at)
-        facts = {"token_type": "bearer", "scope": scope, "expires_in": seconds}
-        return answered({"access_token": token} | facts)
-
-    def admit(self) -> Response | None:
-        """Refuse a request without a valid token, outside its scopes, or over the limits."""
-        if not request.path.startswith("/api/v2/"):
-            return None
-        now = self.account.clock()
-        token = self.tokens.get(request.headers.get("Authorization", "").removeprefix("Bearer "))
-        if token is None or token.expires_at <= now:
-            return answered(
-                {"error": "invalid_token", "error_description": "The access token is not valid."},
-                HTTPStatus.UNAUTHORIZED,
-            )
-        updates_ticket = request.method == "PUT" and request.path.startswith("/api/v2/tickets/")
-        limits = (self.requests, self.ticket_updates) if updates_ticket else (self.requests,)
-        if not all(limit.take(now) for limit in limits):
-            return self.throttled()
-        resource = request.path.split("/")[3].removesuffix(".json")
-        if not token.allows(request.method, resource):
-            problem = {"title": "Forbidden", "message": "The token's scopes do not allow this."}
-            return answered({"error": problem}, HTTPStatus.FORBIDDEN)
-        return None
-
-    def describe_limits(self, answer: Response) -> Response:
-        """The headers of every answer."""
-        left = self.requests.per_minute - self.requests.used
-        answer.headers["X-Zendesk-Request-Id"] = secrets.token_hex(10)
-        answer.headers["X-Rate-Limit"] = str(self.requests.per_minute)
-        answer.headers["X-Rate-Limit-Remaining"] = str(left)
-        return answer
-
-    def throttled(self, fault: Fault | None = None) -> Response:
-        """Come back in the clock's next minute, when every limit starts anew."""
-        seconds = 60 - int(self.account.clock().timestamp()) % 60
-        if fault and fault.retry_after is not None:
-            seconds = fault.retry_after
-        body = {"error": "TooManyRequests", "description": "Too many API requests per minute"}
-        return answered(body, HTTPStatus.TOO_MANY_REQUESTS, {"Retry-After": str(seconds)})
-
     # Tickets.
 
     def create_ticket(self) -> Response:
@@ -240,7 +180,7 @@ class ZendeskApi:
             ticket, lookup = dict(self.account.create_ticket(wanted)), "miss"
         if key and lookup == "miss":
             self.kept_answers[key] = KeptAnswer(wanted, ticket, now + IDEMPOTENCY_KEY_LIFETIME)
-        answer = saved("ticket", ticket, is_new=True, audit=audit(ticket))
+        answer = saved("ticket", ticket, is_new=True, audit=self.account.audits[ticket["id"]][0])
         if key:
             answer.headers["X-Idempotency-Lookup"] = lookup
         return answer
@@ -261,7 +201,8 @@ class ZendeskApi:
     def update_ticket(self, number: int) -> Response:
         """The changed ticket, with the audit of the change."""
         ticket = self.account.update_ticket(number, requested("ticket"))
-        return answered({"ticket": shown("ticket", ticket), "audit": audit(ticket)})
+        audit = self.account.audits[number][-1]
+        return answered({"ticket": shown("ticket", ticket), "audit": audit})
 
     def update_tickets(self) -> Response:
         """The same change to the tickets with these ids, or each its own: a job that does it."""
@@ -297,13 +238,60 @@ class ZendeskApi:
         existing(self.account.tickets, number)
         return page("comment", self.account.comments[number])
 
+    def list_audits(self, number: int) -> Response:
+        """A ticket's changes, oldest first."""
+        existing(self.account.tickets, number)
+        return page("audit", self.account.audits[number])
+
+    def create_ticket_field(self) -> Response:
+        """A new custom field, which an administrator makes."""
+        made = self.account.create_ticket_field(requested("ticket_field"))
+        return saved("ticket_field", made, is_new=True)
+
+    def list_ticket_fields(self) -> Response:
+        """The custom fields."""
+        return page("ticket_field", self.account.ticket_fields.values())
+
+    def export_search_results(self) -> Response:
+        """The tickets with a tag that are not closed: the one search that is known here.
+
+        At once, while Zendesk's index is minutes behind.
+        """
+        terms = set(request.args.get("query", "").split()) - {"status<closed", "type:ticket"}
+        tags = {term.removeprefix("tags:") for term in terms if term.startswith("tags:")}
+        if len(terms) != len(tags) or request.args.get("filter[type]") != "ticket":
+            return error("invalid", HTTPStatus.UNPROCESSABLE_ENTITY)
+        found = [
+            ticket | {"result_type": "ticket"}
+            for ticket in self.account.tickets.values()
+            if tags.issubset(ticket["tags"]) and ticket["status"] != "closed"
+        ]
+        return page("ticket", found, key="results")
+
+    def create_webhook(self) -> Response:
+        """A new webhook; its signing secret is asked for apart."""
+        webhook = self.webhooks.create(requested("webhook"))
+        described = {name: webhook[name] for name in webhook if name != "signing_secret"}
+        return answered({"webhook": described}, HTTPStatus.CREATED)
+
+    def show_signing_secret(self, id: str) -> Response:
+        """What a webhook's deliveries are signed with."""
+        webhook = existing(self.webhooks.registered, id.removesuffix(".json"))
+        return answered({"signing_secret": webhook["signing_secret"]})
+
     def _side_loads(self, tickets: list[Record]) -> Record:
-        """The users of these tickets, if the request asks to include them."""
-        if "users" not in request.args.get("include", "").split(","):
-            return {}
-        roles = ("requester_id", "submitter_id", "assignee_id")
-        numbers = sorted({t[role] for t in tickets for role in roles if t[role]})
-        return {"users": [shown("user", self.account.users[number]) for number in numbers]}
+        """What belongs to these tickets, as far as the request asks to include it."""
+        roles = {
+            "users": ("requester_id", "submitter_id", "assignee_id"),
+            "organizations": ("organization_id",),
+        }
+        loaded: Record = {}
+        for kind in request.args.get("include", "").split(","):
+            numbers = {t[role] for t in tickets for role in roles.get(kind, ()) if t[role]}
+            if kind in roles:
+                records = getattr(self.account, kind)
+                loaded[kind] = [shown(kind[:-1], records[number]) for number in sorted(numbers)]
+        return loaded
 
     # Organizations and users.
 
@@ -336,7 +324,7 @@ class ZendeskApi:
     def update_organization(self, number: int) -> Response:
         """The changed organization."""
         if not self.organization_updates[number].take(self.account.clock()):
-            return self.throttled()
+            return self.access.throttled()
         organization = self.account.update_organization(number, requested("organization"))
         return answered({"organization": shown("organization", organization)})
 

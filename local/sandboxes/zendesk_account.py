@@ -18,13 +18,16 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from local.sandboxes import zendesk_fields
+from local.sandboxes.zendesk_errors import RecordInvalid, RecordNotFound, UpdateConflict
+
 TICKET_CHOICES = {
     "status": ("new", "open", "pending", "hold", "solved", "closed"),
     "priority": ("urgent", "high", "normal", "low", None),
     "type": ("problem", "incident", "question", "task", None),
 }
 TICKET_FIELDS = (
-    *("external_id", "subject", "due_at", "custom_fields", "assignee_id"),
+    *("external_id", "subject", "due_at", "assignee_id"),
     *TICKET_CHOICES,
 )
 ORGANIZATION_FIELDS = ("name", "external_id", "domain_names", "details", "notes")
@@ -41,31 +44,23 @@ Record = dict[str, Any]
 Records = dict[Any, Record]
 
 
-class RecordInvalid(Exception):
-    """A value that Zendesk does not accept: which attribute, why, and Zendesk's name for why."""
-
-    def __init__(self, attribute: str, description: str, error: str = "InvalidValue") -> None:
-        super().__init__(description)
-        self.attribute = attribute
-        self.description = description
-        self.error = error
-
-
-class RecordNotFound(Exception):
-    """No record has this id."""
-
-
-class UpdateConflict(Exception):
-    """A safe update of a ticket that changed since it was read."""
-
-
 class ZendeskAccount:
-    """One account's tickets, comments, organizations and users; `agent` is who the API acts as."""
+    """One account's tickets, comments, organizations and users; `agent` is who the API acts as.
 
-    def __init__(self, clock: Callable[[], datetime]) -> None:
+    `on_change` is told each change of a ticket: the ticket, and the audit of the change.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], datetime],
+        on_change: Callable[[Record, Record], None] = lambda ticket, audit: None,
+    ) -> None:
         self.clock = clock
+        self.on_change = on_change
         self.tickets: Records = {}
+        self.ticket_fields: Records = {}
         self.comments: dict[int, list[Record]] = {}
+        self.audits: dict[int, list[Record]] = {}
         self.organizations: Records = {}
         self.users: Records = {}
         self._memberships: set[tuple[int, int]] = set()
@@ -78,9 +73,19 @@ class ZendeskAccount:
         """The time as Zendesk writes it: ISO 8601, UTC, whole seconds."""
         return self.clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
-    def create_ticket(self, wanted: Record) -> Record:
+    def number_from(self, number: int) -> None:
+        """What is made from now on is numbered from here, as Zendesk's support does on request."""
+        self._ids = itertools.count(number)
+
+    def create_ticket_field(self, wanted: Record) -> Record:
+        """Make a custom field of tickets. Raises RecordInvalid."""
+        return self._save(self.ticket_fields, **zendesk_fields.checked_field(wanted))
+
+    def create_ticket(self, wanted: Record, *, by: Record | None = None) -> Record:
         """Make a ticket; its first comment is its description. Raises RecordInvalid."""
+        author = by or self.agent
         fields = self._ticket_fields(wanted)
+        values = zendesk_fields.checked_values(self.ticket_fields, wanted.get("custom_fields", ()))
         comment = _comment_text(wanted.get("comment") or {}, "Description")
         requester = self._requester(wanted)
         ticket = self._save(
@@ -88,18 +93,21 @@ class ZendeskAccount:
             **dict.fromkeys(TICKET_FIELDS) | {"status": "new", "tags": [], "custom_fields": []},
             description=comment["body"],
             requester_id=requester["id"],
-            submitter_id=self.agent["id"],
+            submitter_id=author["id"],
             organization_id=self._organization_id(requester, wanted),
             via={"channel": "api"},
         )
         self._set_fields(ticket, fields)
+        self._set_values(ticket, values)
         if organization := self.organizations.get(ticket["organization_id"]):
             ticket["tags"] = _tags([*ticket["tags"], *organization["tags"]])
-        self._add_comment(ticket, comment)
+        self._add_comment(ticket, comment, author)
+        self._note(ticket, {}, author)
         return ticket
 
-    def update_ticket(self, number: int, wanted: Record) -> Record:
+    def update_ticket(self, number: int, wanted: Record, *, by: Record | None = None) -> Record:
         """Change a ticket. Raises RecordNotFound, RecordInvalid, UpdateConflict."""
+        author = by or self.agent
         ticket = existing(self.tickets, number)
         if ticket["status"] == "closed":
             raise RecordInvalid("status", "Status: closed prevents ticket update", "ClosedTicket")
@@ -109,10 +117,14 @@ class ZendeskAccount:
         fields = self._ticket_fields(wanted)
         if fields.get("status") == "new" and ticket["status"] != "new":
             raise RecordInvalid("status", "Status: can never be set back to new")
+        values = zendesk_fields.checked_values(self.ticket_fields, wanted.get("custom_fields", ()))
+        before = _audited(ticket)
         if "comment" in wanted:
-            self._add_comment(ticket, _comment_text(wanted["comment"], "Comment"))
+            self._add_comment(ticket, _comment_text(wanted["comment"], "Comment"), author)
         self._set_fields(ticket, fields)
+        self._set_values(ticket, values)
         ticket["updated_at"] = self.now()
+        self._note(ticket, before, author)
         return ticket
 
     def update_in_job(self, number: int, wanted: Record) -> Record:
@@ -190,11 +202,41 @@ class ZendeskAccount:
         if ticket["status"] == "new" and ticket["assignee_id"]:
             ticket["status"] = "open"
 
-    def _add_comment(self, ticket: Record, comment: Record) -> None:
+    def _set_values(self, ticket: Record, values: dict[int, Any]) -> None:
+        """Set custom fields, and the tags of what is chosen in them; the others stay."""
+        before = {each["id"]: each["value"] for each in ticket["custom_fields"]}
+        every = dict.fromkeys(self.ticket_fields) | before | values
+        ticket["custom_fields"] = [{"id": id, "value": value} for id, value in every.items()]
+        chosen = zendesk_fields.tags_of(self.ticket_fields, every)
+        gone = zendesk_fields.tags_of(self.ticket_fields, before) - chosen
+        ticket["tags"] = sorted((set(ticket["tags"]) - gone) | chosen)
+
+    def _note(self, ticket: Record, before: dict[str, Any], author: Record) -> None:
+        """Remember who changed what, and tell it."""
+        kind = "Change" if before else "Create"
+        events = []
+        for name, value in _audited(ticket).items():
+            if value != before.get(name):
+                event = {"id": next(self._ids), "type": kind, "field_name": name, "value": value}
+                previous = {"previous_value": before.get(name)} if before else {}
+                events.append(event | previous)
+        audit = {
+            "id": next(self._ids),
+            "ticket_id": ticket["id"],
+            "created_at": ticket["updated_at"],
+            "author_id": author["id"],
+            "via": {"channel": "api" if author is self.agent else "web"},
+            "metadata": {"system": {}, "custom": {}},
+            "events": events,
+        }
+        self.audits.setdefault(ticket["id"], []).append(audit)
+        self.on_change(ticket, audit)
+
+    def _add_comment(self, ticket: Record, comment: Record, author: Record) -> None:
         """Append to the conversation; a comment is as public as the one before, unless it says."""
         conversation = self.comments.setdefault(ticket["id"], [])
         public = conversation[-1]["public"] if conversation else True
-        defaults = {"author_id": self.agent["id"], "public": public, "created_at": self.now()}
+        defaults = {"author_id": author["id"], "public": public, "created_at": self.now()}
         conversation.append({"id": next(self._ids), "type": "Comment"} | defaults | comment)
         ticket["is_public"] = any(comment["public"] for comment in conversation)
 
@@ -256,6 +298,12 @@ def matching(records: Records, attribute: str, value: str) -> Iterator[Record]:
     """The records with this value, whatever the case of its letters; none for an empty value."""
     folded = value.casefold()
     return (r for r in records.values() if folded and (r[attribute] or "").casefold() == folded)
+
+
+def _audited(ticket: Record) -> dict[str, Any]:
+    """What audits tell of a ticket; a custom field is named by its id."""
+    custom = {str(each["id"]): each["value"] for each in ticket["custom_fields"]}
+    return {name: ticket[name] for name in (*TICKET_FIELDS, "tags")} | custom
 
 
 def _tags(texts: Iterable[str]) -> list[str]:

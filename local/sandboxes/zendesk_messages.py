@@ -16,12 +16,9 @@ from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
 from local.sandboxes.sandbox import Fault
-from local.sandboxes.zendesk_account import (
-    Record,
-    RecordInvalid,
-    RecordNotFound,
-    UpdateConflict,
-)
+from local.sandboxes.zendesk_errors import RecordInvalid, RecordNotFound, UpdateConflict
+
+Record = dict[str, Any]
 
 PAGE_SIZE = 100
 
@@ -48,14 +45,9 @@ def answered(
 
 def shown(kind: str, record: Record) -> Record:
     """A record as answers have it."""
-    if kind == "comment":  # the one record without an address
+    if kind in ("comment", "audit"):  # those without an address
         return record
     return {"url": f"{request.host_url}api/v2/{kind}s/{record['id']}.json"} | record
-
-
-def audit(ticket: Record) -> Record:
-    """The ticket's last change, without its events: clients look whether it is there."""
-    return {"ticket_id": ticket["id"], "created_at": ticket["updated_at"], "events": []}
 
 
 def saved(kind: str, record: Record, is_new: bool, **more: Record) -> Response:
@@ -65,8 +57,15 @@ def saved(kind: str, record: Record, is_new: bool, **more: Record) -> Response:
     return answered({kind: now} | more, status, {"Location": now["url"]})
 
 
-def page(kind: str, records: Iterable[Record], side_loads: Record | None = None) -> Response:
-    """A page of a list: by cursor when `page[size]` is given, else by number."""
+def page(
+    kind: str,
+    records: Iterable[Record],
+    side_loads: Record | None = None,
+    *,
+    key: str | None = None,
+) -> Response:
+    """A page of a list, under `key`: by cursor when `page[size]` is given, else by number."""
+    key = key or f"{kind}s"
     every = [shown(kind, record) for record in records]
     if "page[size]" in request.args:
         size = min(int(request.args["page[size]"]), PAGE_SIZE)
@@ -75,13 +74,13 @@ def page(kind: str, records: Iterable[Record], side_loads: Record | None = None)
         has_more = end < len(every)
         meta = {"has_more": has_more, "after_cursor": str(end) if has_more else None}
         links = {"next": _this_page({"page[after]": end}) if has_more else None}
-        part = {f"{kind}s": every[start:end], "meta": meta, "links": links}
+        part = {key: every[start:end], "meta": meta, "links": links}
         return answered(part | (side_loads or {}))
     size = min(int(request.args.get("per_page", PAGE_SIZE)), PAGE_SIZE)
     number = int(request.args.get("page", 1))
     end = number * size
     part = {
-        f"{kind}s": every[end - size : end],
+        key: every[end - size : end],
         "count": len(every),
         "next_page": _this_page({"page": number + 1}) if end < len(every) else None,
         "previous_page": _this_page({"page": number - 1}) if number > 1 else None,

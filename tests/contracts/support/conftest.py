@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,8 +15,8 @@ import yaml
 from interlock.connections import Connection
 from interlock.connectors.support.zendesk import Zendesk
 
-from local.sandboxes.sandbox import Sandbox
-from local.sandboxes.zendesk import zendesk_sandbox
+from local.sandboxes.zendesk import ZendeskSandbox, zendesk_sandbox
+from local.sandboxes.zendesk_desk import SupportDesk
 
 REPOSITORY = Path(__file__).parents[3]
 VENDOR_SPECS = REPOSITORY / os.environ.get(
@@ -45,7 +46,7 @@ def later(time: list[datetime]) -> Later:
 
 
 @pytest.fixture
-def sandbox(time: list[datetime]) -> Iterator[Sandbox]:
+def sandbox(time: list[datetime]) -> Iterator[ZendeskSandbox]:
     """A served account without tickets."""
     sandbox = zendesk_sandbox(clock=lambda: time[0], **SECRET).serve()
     yield sandbox
@@ -53,7 +54,13 @@ def sandbox(time: list[datetime]) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def connect(sandbox: Sandbox) -> Adapter:
+def desk(sandbox: ZendeskSandbox) -> SupportDesk:
+    """The people of the account, in which an administrator has made the fields of cases."""
+    return SupportDesk(sandbox)
+
+
+@pytest.fixture
+def connect(sandbox: ZendeskSandbox, desk: SupportDesk) -> Adapter:
     """Makes an adapter on the sandbox with the secret it is given."""
 
     def adapter(secret: dict[str, str]) -> Zendesk:
@@ -64,7 +71,9 @@ def connect(sandbox: Sandbox) -> Adapter:
                 return secret
 
         address = {"base_url": sandbox.url, "secret_id": "zendesk"}
-        connection = SandboxConnection(name="zendesk", vendor="zendesk", **address)
+        fields = {name: str(number) for name, number in desk.fields.items()}
+        options = {"case_fields": json.dumps(fields)}
+        connection = SandboxConnection(name="zendesk", vendor="zendesk", **address, options=options)
         return Zendesk(connection, sleep=lambda seconds: None)
 
     return adapter
@@ -77,7 +86,7 @@ def support(connect: Adapter) -> Zendesk:
 
 
 @pytest.fixture
-def token(sandbox: Sandbox) -> str:
+def token(sandbox: ZendeskSandbox) -> str:
     """An access token that may read and write."""
     form = {"grant_type": "client_credentials", "scope": "read write", **SECRET}
     answer = httpx.post(f"{sandbox.url}/oauth/tokens", json=form)
@@ -85,7 +94,7 @@ def token(sandbox: Sandbox) -> str:
 
 
 @pytest.fixture
-def api(sandbox: Sandbox, token: str) -> Iterator[httpx.Client]:
+def api(sandbox: ZendeskSandbox, token: str) -> Iterator[httpx.Client]:
     """Plain HTTP to the sandbox: what an agent or another integration does there."""
     headers = {"Authorization": f"Bearer {token}"}
     with httpx.Client(base_url=f"{sandbox.url}/api/v2", headers=headers) as client:

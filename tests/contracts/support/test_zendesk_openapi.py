@@ -9,18 +9,22 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
 import httpx
 import pytest
 from interlock.canonical import Task
+from interlock.canonical.credits import CreditOutcome, CreditStatus
 from interlock.canonical.dunning import DunningFlag, DunningStatus
 from interlock.connectors.support.port import SupportPort
 from openapi_schema_validator import OAS30Validator
 
 from local.sandboxes.sandbox import RecordedRequest, Sandbox
+from local.sandboxes.zendesk_desk import SupportDesk
 
+EARLY, LATE = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
 TASK = Task(
     id="order-1:kick-off",
     subject="Kick-off",
@@ -39,12 +43,14 @@ BODIES = {
     "UpdateTicket": (
         "ticket",
         "TicketUpdateInput",
-        {"status", "comment", "safe_update", "updated_stamp"},
+        {"comment", "safe_update", "updated_stamp"},
     ),
     "CreateOrganization": ("organization", "OrganizationObject", {"name", "external_id"}),
     "UpdateOrganization": ("organization", "OrganizationObject", {"organization_fields"}),
     "CreateOrUpdateUser": ("user", "UserCreateInput", {"external_id", "name", "organization_id"}),
 }
+# What an update of a ticket is for: one of these comes with the rest.
+UPDATES = {"status", "custom_fields"}
 # Their bodies are not described at all.
 TAGS = {"PutTagsTicket", "DeleteTagsTicket", "TicketsUpdateMany"}
 # The description does not list them; the guides to side-loading and to pagination do, for all.
@@ -60,7 +66,7 @@ Description = dict[str, Any]
 
 
 @pytest.fixture
-def requests(support: SupportPort, sandbox: Sandbox) -> list[RecordedRequest]:
+def requests(support: SupportPort, sandbox: Sandbox, desk: SupportDesk) -> list[RecordedRequest]:
     """Every kind of request that the adapter makes."""
     created = support.create_task(TASK, idempotency_key="key-1")
     support.find_task(TASK.id)
@@ -68,6 +74,14 @@ def requests(support: SupportPort, sandbox: Sandbox) -> list[RecordedRequest]:
     support.write_dunning(flag)
     support.write_dunning(flag.model_copy(update={"status": DunningStatus.NONE}))
     support.close_task(created.remote_id, note="Cancelled.")
+    agent = desk.agent("sam@support.example")
+    number = desk.file("crm:0017", "Exports fail", by=agent, credit="requested")
+    case_id = f"zendesk:{number}"
+    support.get_case(case_id)
+    list(support.unanswered_requests(requested_after=EARLY, requested_before=LATE))
+    outcome = {"case_id": case_id, "transaction": "T1", "status": CreditStatus.NOTHING_DUE}
+    support.write_credit_outcome(CreditOutcome(**outcome))
+    support.read_credit_outcome(case_id)
     return [request for request in sandbox.requests if request.path.startswith("/api/")]
 
 
@@ -122,6 +136,9 @@ def test_every_request_is_a_described_operation(
         "DeleteTagsTicket",
         "TicketsUpdateMany",
         "ShowJobStatus",
+        "ListAuditsForTicket",
+        "ShowUser",
+        "ExportSearchResults",
         *BODIES,
     }
 
@@ -148,12 +165,17 @@ def test_bodies_are_described_and_complete(
         described = properties(description, schemas[name])
 
         assert body.keys() == {envelope}
-        assert body[envelope].keys() == required
-        assert required <= described.keys()
-        assert not {key for key in required if described[key].get("readOnly")}
+        purpose = body[envelope].keys() & UPDATES if name == "TicketUpdateInput" else set()
+        assert len(purpose) == (name == "TicketUpdateInput")
+        assert body[envelope].keys() == required | purpose
+        assert body[envelope].keys() <= described.keys()
+        assert not {key for key in body[envelope] if described[key].get("readOnly")}
         for key, value in body[envelope].items():
-            assert list(problems(description, described[key], value)) == [], key
-        if "requestBody" in operation:
+            # What the description has for these is how a field is made, not its value.
+            of_ticket = properties(description, schemas["TicketObject"])
+            schema = of_ticket[key] if key == "custom_fields" else described[key]
+            assert list(problems(description, schema, value)) == [], key
+        if "requestBody" in operation and "custom_fields" not in purpose:
             schema = operation["requestBody"]["content"]["application/json"]["schema"]
             assert list(problems(description, schema, body)) == []
         checked.add(operation["operationId"])
@@ -186,7 +208,7 @@ def test_comments_are_described(description: Description, requests: list[Recorde
         if "comment" in request.body
     ]
 
-    assert len(comments) == 2
+    assert len(comments) == 3
     for comment in comments:
         assert comment.keys() == {"body", "public"}
         assert not any(described[key].get("readOnly") for key in comment)
@@ -214,6 +236,29 @@ def test_sandbox_answers_as_described(
 
     described = description["components"]["schemas"][schema]["properties"]
     assert_described(description, described, record)
+
+
+def test_the_sandboxs_ticket_fields_and_audits_are_as_described(
+    description: Description, desk: SupportDesk, api: httpx.Client
+) -> None:
+    agent = desk.agent("sam@support.example")
+    number = desk.file("crm:0017", "Exports fail", by=agent)
+    desk.enter(number, by=agent, credit="requested", products="PLATFORM-ANNUAL")
+    schemas = description["components"]["schemas"]
+
+    fields = api.get("/ticket_fields").json()["ticket_fields"]
+    audits = api.get(f"/tickets/{number}/audits").json()["audits"]
+    query = {"query": "tags:interlock_credit_requested status<closed", "filter[type]": "ticket"}
+    found = api.get("/search/export", params=query | {"page[size]": 100}).json()
+
+    for field in fields:
+        assert_described(description, schemas["TicketFieldObject"]["properties"], field)
+    assert len(fields) == len(desk.fields)
+    for audit in audits:
+        assert_described(description, schemas["TicketAuditObject"]["properties"], audit)
+    assert [len(audits), audits[-1]["author_id"]] == [2, agent["id"]]
+    assert found.keys() - {"users"} <= schemas["SearchExportResponse"]["properties"].keys()
+    assert [result["id"] for result in found["results"]] == [number]
 
 
 def test_the_sandboxs_jobs_and_tags_are_as_described(
@@ -244,5 +289,7 @@ def assert_described(
         given = value
         if name == "organization_fields":
             given = {key: field for key, field in value.items() if field is not None}
+        if name == "custom_fields":
+            given = [each for each in value if each["value"] is not None]
         if given is not None:
             assert list(problems(description, described[name], given)) == [], name

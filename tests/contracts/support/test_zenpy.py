@@ -8,7 +8,7 @@ import httpx
 import pytest
 import requests
 from zenpy import Zenpy
-from zenpy.lib.api_objects import Comment, Organization, Ticket, User
+from zenpy.lib.api_objects import Comment, Organization, Ticket, TicketField, User
 from zenpy.lib.exception import APIException, RatelimitBudgetExceeded, RecordNotFoundException
 
 from local.sandboxes.sandbox import FaultKind, Sandbox
@@ -187,6 +187,58 @@ def test_many_tickets_are_updated_by_a_job(zenpy: Zenpy) -> None:
     assert (done.status, done.progress) == ("completed", 3)
     assert [result.success for result in done.results] == [False, True, True]
     assert [zenpy.tickets(id=ticket.id).priority for ticket in tickets] == [None, "high", "high"]
+
+
+def test_custom_fields_are_set_one_by_one_and_put_their_tags(zenpy: Zenpy) -> None:
+    options = [{"name": "Requested", "value": "interlock_credit_requested"}]
+    credit = zenpy.ticket_fields.create(
+        TicketField(title="Credit", type="tagger", custom_field_options=options)
+    )
+    amount = zenpy.ticket_fields.create(TicketField(title="Amount", type="text"))
+    assert {field.id for field in zenpy.ticket_fields()} == {credit.id, amount.id}
+    ticket = make_ticket(zenpy, tags=["vip"])
+
+    for field, value in ((credit, "interlock_credit_requested"), (amount, "12.50 USD")):
+        ticket.custom_fields = [{"id": field.id, "value": value}]
+        zenpy.tickets.update(ticket)
+
+    now = zenpy.tickets(id=ticket.id)
+    assert {each["id"]: each["value"] for each in now.custom_fields} == {
+        credit.id: "interlock_credit_requested",
+        amount.id: "12.50 USD",
+    }
+    ticket.custom_fields = [{"id": credit.id, "value": "interlock_credit_unknown"}]
+    with pytest.raises(APIException, match="is invalid"):
+        zenpy.tickets.update(ticket)
+
+
+def test_audits_tell_who_set_which_field(zenpy: Zenpy) -> None:
+    amount = zenpy.ticket_fields.create(TicketField(title="Amount", type="text"))
+    ticket = make_ticket(zenpy)
+    ticket.custom_fields = [{"id": amount.id, "value": "12.50 USD"}]
+    audit = zenpy.tickets.update(ticket).audit
+
+    [made, changed] = zenpy.tickets.audits(ticket=ticket.id)
+
+    assert (changed.id, changed.author_id) == (audit.id, zenpy.users.me().id)
+    assert {event["type"] for event in made.events} == {"Create"}
+    [event] = changed.events
+    assert (event["type"], event["field_name"]) == ("Change", str(amount.id))
+    assert (event["value"], event["previous_value"]) == ("12.50 USD", None)
+
+
+def test_search_finds_by_tag(zenpy: Zenpy) -> None:
+    wanted = make_ticket(zenpy, tags=["interlock_credit_requested"])
+    make_ticket(zenpy, tags=["other"])
+    closed = make_ticket(zenpy, tags=["interlock_credit_requested"])
+    closed.status = "closed"
+    zenpy.tickets.update(closed)
+
+    found = zenpy.search_export(
+        tags="interlock_credit_requested", status_less_than="closed", type="ticket"
+    )
+
+    assert [ticket.id for ticket in found] == [wanted.id]
 
 
 def test_refused_token(zenpy: Zenpy, sandbox: Sandbox) -> None:
