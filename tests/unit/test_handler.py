@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from interlock.canonical import Canonical, Command, Compensation, Money
 from interlock.errors import BusinessRuleViolation, ContractViolation, VendorThrottled
-from interlock.handler import MOST_BYTES, operation, parse, queue_handler
+from interlock.handler import MOST_BYTES, event_handler, operation, parse
 from interlock.telemetry import logger, metrics
 
 PRIVATE = "rk_live_51Hq9"
@@ -226,7 +226,7 @@ def test_an_operation_that_answers_nothing(context: Any) -> None:
 
 
 def test_a_queues_handler_is_given_the_batch(context: Any) -> None:
-    @queue_handler
+    @event_handler
     def consume(event: dict[str, Any], context: Any) -> int:
         """How many there are."""
         return len(event["Records"])

@@ -98,16 +98,7 @@ class Connection(Canonical):
         Raises CredentialsRejected when it cannot be read or is no JSON object, VendorUnavailable
         when Secrets Manager does not answer.
         """
-        try:
-            secret = _read("secretsmanager", self.secret_id, transform="json")
-        except TransformParameterError:
-            secret = None
-        if not isinstance(secret, dict):
-            raise CredentialsRejected(
-                "the secret is not a JSON object: set it as the adapter's docstring says",
-                vendor=self.vendor,
-            )
-        return secret
+        return _secret(self.secret_id, self.vendor)
 
 
 @cache
@@ -130,6 +121,32 @@ def _read(kind: str, name: str, **options: Any) -> Any:
                 code=code,
             ) from None
         raise VendorUnavailable(f"{name} cannot be read now", vendor=kind, code=code) from None
+
+
+def _secret(secret_id: str, vendor: str) -> dict[str, str]:
+    try:
+        secret = _read("secretsmanager", secret_id, transform="json")
+    except TransformParameterError:
+        secret = None
+    if not isinstance(secret, dict):
+        raise CredentialsRejected(
+            "the secret is not a JSON object: set it as the adapter's docstring says",
+            vendor=vendor,
+        )
+    return secret
+
+
+def secret_field(secret_id: str, field: str) -> str:
+    """A text of a secret that belongs to no connection.
+
+    Raises CredentialsRejected when it is not there, and what `Connection.secret` raises.
+    """
+    value = _secret(secret_id, "secretsmanager").get(field)
+    if not value or not isinstance(value, str):
+        raise CredentialsRejected(
+            f"the secret has no {field!r}: set it in Secrets Manager", vendor="secretsmanager"
+        )
+    return value
 
 
 def current() -> Connection:

@@ -68,8 +68,8 @@ def operation(function: Callable[..., Any]) -> Callable[[dict[str, Any], Any], A
     return lambda_handler
 
 
-def queue_handler(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """A Lambda handler around a function that consumes a batch of a queue: traced and counted."""
+def event_handler(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """A Lambda handler around a function of an event as AWS sends it: traced and counted."""
     return tracer.capture_lambda_handler(capture_response=False)(_counted(function))
 
 

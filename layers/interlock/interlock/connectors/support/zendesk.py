@@ -1,7 +1,8 @@
 """Zendesk Support behind the support port.
 
 The secret is `{"client_id", "client_secret"}` of a confidential OAuth client whose owner may manage
-organizations and end users; the token asks for the scopes `read` and `write`. No options.
+organizations and end users; the token asks for the scopes `read` and `write`. The option
+`case_fields`, which credits need, names custom ticket fields: see `zendesk_case_fields`.
 
 For the dunning flag an administrator enables tags on users and organizations, and creates these
 organization fields, all of the type text: interlock_dunning, interlock_overdue_amount,
@@ -49,6 +50,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from functools import partial
 from itertools import count
 from typing import Any
@@ -56,9 +58,11 @@ from typing import Any
 import httpx
 
 from interlock.canonical import Task
+from interlock.canonical.credits import Case, CreditOutcome
 from interlock.canonical.dunning import DunningFlag
 from interlock.connections import Connection
 from interlock.connectors.support import zendesk_records as records
+from interlock.connectors.support.zendesk_cases import Cases
 from interlock.connectors.support.zendesk_tags import Tagging
 from interlock.credentials import OAuthClientCredentials
 from interlock.errors import (
@@ -121,6 +125,7 @@ class Zendesk:
             headers={"Accept": "application/json"},
             transport=transport,
         )
+        self._cases = Cases(connection, self._call)
 
     def get_task(self, remote_id: str) -> Task:
         """Read one ticket. Raises RecordNotFound."""
@@ -237,6 +242,31 @@ class Zendesk:
                 **where,
             )
         return flag
+
+    def get_case(self, case_id: str) -> Case:
+        """A ticket by its canonical id, with what nobody can read of it as problems.
+
+        Raises RecordNotFound.
+        """
+        return self._cases.get(case_id)
+
+    def read_credit_outcome(self, case_id: str) -> CreditOutcome | None:
+        """The outcome in the ticket's fields, None for nothing and for what people wrote there."""
+        return self._cases.outcome(case_id)
+
+    def write_credit_outcome(self, outcome: CreditOutcome) -> CreditOutcome:
+        """Answer the request in the ticket's fields and an internal note, in one safe update.
+
+        Raises RecordNotFound, BusinessRuleViolation for a closed ticket, and ContractViolation when
+        the ticket did not keep the outcome.
+        """
+        return self._cases.tell(outcome)
+
+    def unanswered_requests(
+        self, *, requested_after: datetime, requested_before: datetime
+    ) -> Iterator[Case]:
+        """Those that Zendesk's search finds, which is minutes behind, each as it is now."""
+        return self._cases.unanswered(requested_after, requested_before)
 
     def _pages_of_tickets(self, task_id: str) -> Iterator[dict[str, Any]]:
         """https://developer.zendesk.com/api-reference/introduction/pagination/"""
