@@ -10,10 +10,10 @@ without tax), and in what order several payments of an invoice are refunded (her
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Any
 
 from local.sandboxes.stripe import (
+    credit_note_lines,
     customer_balance,
     customers,
     events,
@@ -30,10 +30,8 @@ from local.sandboxes.stripe.account import (
     first_lines,
     live_customer,
 )
-from local.sandboxes.stripe.amounts import rounded
-from local.sandboxes.stripe.errors import ApiError, invalid_parameter, missing_parameter
+from local.sandboxes.stripe.errors import ApiError, invalid_parameter
 from local.sandboxes.stripe.parameters import (
-    decimal,
     hash_of,
     integer,
     list_of,
@@ -43,22 +41,8 @@ from local.sandboxes.stripe.parameters import (
     text,
 )
 
-TAX_AMOUNT = {"amount": integer(0), "tax_rate": text(), "taxable_amount": integer(0)}
-LINE = hash_of(
-    {
-        "amount": integer(0),
-        "description": text(),
-        "invoice_line_item": text(),
-        "metadata": metadata,
-        "quantity": integer(0),
-        "tax_amounts": list_of(hash_of(TAX_AMOUNT, required=tuple(TAX_AMOUNT))),
-        "tax_rates": list_of(text()),
-        "type": one_of("custom_line_item", "invoice_line_item"),
-        "unit_amount": integer(0),
-        "unit_amount_decimal": decimal,
-    },
-    required=("type",),
-)
+# Where it goes what a credit note comes to beyond what was still to be paid.
+GIVEN_BACK = ("refund_amount", "credit_amount", "out_of_band_amount")
 CREDIT_NOTE = {
     **EXPAND,
     "amount": integer(0),
@@ -66,7 +50,7 @@ CREDIT_NOTE = {
     "effective_at": integer(0),
     "email_type": one_of("credit_note", "none"),
     "invoice": text(),
-    "lines": list_of(LINE, 250),
+    "lines": list_of(credit_note_lines.LINE, 250),
     "memo": text(),
     "metadata": metadata,
     "out_of_band_amount": integer(0),
@@ -81,22 +65,15 @@ CREDIT_NOTE = {
 def create(account: Account, raw: dict[str, Any]) -> StripeObject:
     """`POST /v1/credit_notes`"""
     parameters = read_all(raw, CREDIT_NOTE, required=("invoice",))
-    invoice = existing(
-        account.invoices, parameters["invoice"], "invoice", param="invoice", status=400
-    )
-    if invoice["status"] not in ("open", "paid", "uncollectible"):
-        raise ApiError(400, f"An invoice in status {invoice['status']} cannot be credited.")
-    lines = _lines(account, invoice, parameters)
-    total = sum(line["amount"] for line in lines)
-    total += sum(tax["amount"] for line in lines for tax in line["taxes"])
-    before = min(total, invoice["amount_remaining"])
-    linked = [_linked(account, each) for each in parameters.get("refunds", ())]
-    _check_sums(account, invoice, parameters, total, total - before, linked)
+    invoice, lines, linked = _wanted(account, parameters)
+    before, after = _divided(invoice, lines)
+    _check_sums(parameters, after, linked)
     if amount := parameters.get("refund_amount"):
         linked += _refund(account, invoice, amount)
-    note = _note(account, invoice, parameters, lines, before)
+    note = _note(account, invoice, parameters, lines)
     note["refunds"] = linked
     account.credit_notes[note["id"]] = note
+    account.lines[note["id"]] = lines
     if amount := parameters.get("credit_amount"):
         moved = customer_balance.move(
             account,
@@ -109,8 +86,19 @@ def create(account: Account, raw: dict[str, Any]) -> StripeObject:
         )
         note["customer_balance_transaction"] = moved["id"]
     events.emit(account, "credit_note.created", note)
-    invoices.credit(account, invoice, before, total - before)
+    invoices.credit(account, invoice, before, after)
     invoice_payments.follow(account, invoice)
+    return account.expanded(note, parameters)
+
+
+def preview(account: Account, raw: dict[str, Any]) -> StripeObject:
+    """`GET /v1/credit_notes/preview`: what it would be; where it goes may be left open."""
+    parameters = read_all(raw, CREDIT_NOTE, required=("invoice",))
+    invoice, lines, linked = _wanted(account, parameters)
+    if linked or any(name in parameters for name in GIVEN_BACK):
+        _check_sums(parameters, _divided(invoice, lines)[1], linked)
+    note = _note(account, invoice, parameters, lines)
+    note["refunds"] = linked
     return account.expanded(note, parameters)
 
 
@@ -157,116 +145,6 @@ def list_lines(account: Account, id: str, raw: dict[str, Any]) -> StripeObject:
     return account.listed(account.lines[id][::-1], raw, f"/v1/credit_notes/{id}/lines")
 
 
-def _lines(
-    account: Account, invoice: StripeObject, parameters: dict[str, Any]
-) -> list[StripeObject]:
-    given = parameters.get("lines")
-    if ("amount" in parameters) == bool(given):
-        raise missing_parameter("lines")
-    if not given:
-        return [_line(account, parameters["amount"], "Credit", [], type="custom_line_item")]
-    return [
-        _from_invoice(account, invoice, each, f"lines[{index}]")
-        if each["type"] == "invoice_line_item"
-        else _custom(account, invoice, each, f"lines[{index}]")
-        for index, each in enumerate(given)
-    ]
-
-
-def _from_invoice(
-    account: Account, invoice: StripeObject, given: dict[str, Any], param: str
-) -> StripeObject:
-    """So much, or so many, of a line of the invoice, with the taxes of that line."""
-    id = given.get("invoice_line_item")
-    line = next((line for line in account.lines[invoice["id"]] if line["id"] == id), None)
-    if line is None:
-        raise invalid_parameter(f"{param}[invoice_line_item]", f"No such line item: '{id}'")
-    if ("amount" in given) == ("quantity" in given):
-        raise invalid_parameter(f"{param}[amount]", "Give either an amount or a quantity.")
-    amount = given.get("amount")
-    if amount is None:
-        share = Fraction(given["quantity"], line["quantity"])
-        amount = rounded(line["amount"] * share, invoice["currency"])
-    if amount > line["amount"]:
-        raise invalid_parameter(f"{param}[amount]", "More than the line of the invoice.")
-    rates = [account.tax_rates[each["tax_rate_details"]["tax_rate"]] for each in line["taxes"]]
-    return _line(
-        account,
-        amount,
-        given.get("description") or line["description"],
-        _taxes(invoice, amount, rates, given),
-        type="invoice_line_item",
-        invoice_line_item=id,
-        quantity=given.get("quantity"),
-        metadata=given.get("metadata", {}),
-    )
-
-
-def _custom(
-    account: Account, invoice: StripeObject, given: dict[str, Any], param: str
-) -> StripeObject:
-    """Something of its own, at a price."""
-    unit = given.get("unit_amount", given.get("unit_amount_decimal"))
-    if unit is None or not given.get("description"):
-        message = "A custom line has a unit amount and a description."
-        raise invalid_parameter(f"{param}[unit_amount]", message)
-    quantity = given.get("quantity", 1)
-    amount = rounded(Fraction(unit) * quantity, invoice["currency"])
-    name = f"{param}[tax_rates]"
-    rates = [
-        existing(account.tax_rates, rate, "tax rate", param=name, status=400)
-        for rate in given.get("tax_rates", ())
-    ]
-    return _line(
-        account,
-        amount,
-        given["description"],
-        _taxes(invoice, amount, rates, given),
-        type="custom_line_item",
-        quantity=quantity,
-        unit_amount=int(unit) if unit == int(unit) else None,
-        unit_amount_decimal=f"{unit:f}" if not isinstance(unit, int) else str(unit),
-        metadata=given.get("metadata", {}),
-    )
-
-
-def _taxes(
-    invoice: StripeObject, amount: int, rates: list[StripeObject], given: dict[str, Any]
-) -> list[StripeObject]:
-    if "tax_amounts" in given:
-        return [
-            taxes.tax(each["amount"], each["taxable_amount"], each["tax_rate"])
-            for each in given["tax_amounts"]
-        ]
-    return taxes.taxes_on(amount, rates, invoice["currency"])
-
-
-def _line(
-    account: Account,
-    amount: int,
-    description: str | None,
-    line_taxes: list[StripeObject],
-    **fields: Any,
-) -> StripeObject:
-    return {
-        "id": account.new_id("cnli"),
-        "object": "credit_note_line_item",
-        "amount": amount,
-        "description": description,
-        "discount_amount": 0,
-        "discount_amounts": [],
-        "livemode": False,
-        "metadata": {},
-        "pretax_credit_amounts": [],
-        "quantity": None,
-        "tax_rates": [],
-        "taxes": line_taxes,
-        "unit_amount": None,
-        "unit_amount_decimal": None,
-        **fields,
-    }
-
-
 def _linked(account: Account, given: dict[str, Any]) -> StripeObject:
     """A refund that was made before, as the part of it that belongs to this credit note."""
     name = "refunds[refund]"
@@ -292,25 +170,52 @@ def _refund_link(refund: str, amount: int) -> StripeObject:
     }
 
 
-def _check_sums(
-    account: Account,
-    invoice: StripeObject,
-    parameters: dict[str, Any],
-    total: int,
-    after: int,
-    linked: list[StripeObject],
-) -> None:
-    others = account.credit_notes.values()
-    credited = sum(
-        note["total"]
-        for note in others
-        if note["invoice"] == invoice["id"] and note["status"] == "issued"
+def _wanted(
+    account: Account, parameters: dict[str, Any]
+) -> tuple[StripeObject, list[StripeObject], list[StripeObject]]:
+    """The invoice, the lines, and the refunds that are linked. Raises ApiError."""
+    invoice = existing(
+        account.invoices, parameters["invoice"], "invoice", param="invoice", status=400
     )
-    if total <= 0 or credited + total > invoice["total"]:
+    if invoice["status"] not in ("open", "paid", "uncollectible"):
+        raise ApiError(400, f"An invoice in status {invoice['status']} cannot be credited.")
+    lines = credit_note_lines.make(account, invoice, parameters)
+    linked = [_linked(account, each) for each in parameters.get("refunds", ())]
+    _check_left(account, invoice, sum(_divided(invoice, lines)), linked)
+    return invoice, lines, linked
+
+
+def _divided(invoice: StripeObject, lines: list[StripeObject]) -> tuple[int, int]:
+    """What lines and their taxes take off what is still to be paid, and what is beyond that."""
+    total = sum(line["amount"] for line in lines)
+    total += sum(tax["amount"] for line in lines for tax in line["taxes"])
+    before = min(total, invoice["amount_remaining"])
+    return before, total - before
+
+
+def _check_left(
+    account: Account, invoice: StripeObject, total: int, linked: list[StripeObject]
+) -> None:
+    """Refunds that no credit note is linked to have taken of the invoice too."""
+    notes = [
+        note
+        for note in account.credit_notes.values()
+        if note["invoice"] == invoice["id"] and note["status"] == "issued"
+    ]
+    refunded = sum(charge["amount_refunded"] for charge in _charges(account, invoice))
+    refunded -= sum(
+        each["amount_refunded"]
+        for links in (linked, *(n["refunds"] for n in notes))
+        for each in links
+    )
+    credited = sum(note["total"] for note in notes)
+    if total <= 0 or credited + max(refunded, 0) + total > invoice["total"]:
         message = "The credit note comes to nothing, or to more than is left of the invoice."
         raise ApiError(400, message, param="amount")
-    names = ("refund_amount", "credit_amount", "out_of_band_amount")
-    sums = sum(parameters.get(name, 0) for name in names)
+
+
+def _check_sums(parameters: dict[str, Any], after: int, linked: list[StripeObject]) -> None:
+    sums = sum(parameters.get(name, 0) for name in GIVEN_BACK)
     sums += sum(each["amount_refunded"] for each in linked)
     if sums != after:
         message = (
@@ -320,15 +225,19 @@ def _check_sums(
         raise ApiError(400, message)
 
 
-def _refund(account: Account, invoice: StripeObject, amount: int) -> list[StripeObject]:
-    """Refund so much of the payments of the invoice. Raises ApiError if they are not that much."""
-    charges = [
+def _charges(account: Account, invoice: StripeObject) -> list[StripeObject]:
+    """What paid the invoice through Stripe, latest first."""
+    return [
         account.charges[account.payment_intents[id]["latest_charge"]]
         for payment in reversed(account.payments[invoice["id"]])
         if payment["status"] == "paid" and (id := payment["payment"].get("payment_intent"))
     ]
+
+
+def _refund(account: Account, invoice: StripeObject, amount: int) -> list[StripeObject]:
+    """Refund so much of the payments of the invoice. Raises ApiError if they are not that much."""
     parts = []
-    for charge in charges:
+    for charge in _charges(account, invoice):
         part = min(amount, charge["amount"] - charge["amount_refunded"])
         if part and not charge["disputed"]:
             parts.append((charge, part))
@@ -343,14 +252,13 @@ def _note(
     invoice: StripeObject,
     parameters: dict[str, Any],
     lines: list[StripeObject],
-    before: int,
 ) -> StripeObject:
     id = account.new_id("cn")
-    account.lines[id] = lines
     number = sum(note["invoice"] == invoice["id"] for note in account.credit_notes.values()) + 1
     subtotal = sum(line["amount"] for line in lines)
     total_taxes = taxes.summed(lines)
-    total = subtotal + sum(each["amount"] for each in total_taxes)
+    before, after = _divided(invoice, lines)
+    total = before + after
     kinds = {(True, False): "pre_payment", (False, True): "post_payment"}
     return {
         "id": id,
@@ -372,7 +280,7 @@ def _note(
         "number": f"{invoice['number']}-CN-{number:02d}",
         "out_of_band_amount": parameters.get("out_of_band_amount"),
         "pdf": f"https://pay.stripe.com/credit_notes/acct_sandbox/{id}/pdf",
-        "post_payment_amount": total - before,
+        "post_payment_amount": after,
         "pre_payment_amount": before,
         "pretax_credit_amounts": [],
         "reason": parameters.get("reason"),
@@ -384,6 +292,6 @@ def _note(
         "total": total,
         "total_excluding_tax": subtotal,
         "total_taxes": total_taxes,
-        "type": kinds.get((before > 0, total > before), "mixed"),
+        "type": kinds.get((before > 0, after > 0), "mixed"),
         "voided_at": None,
     }

@@ -81,6 +81,7 @@ ROUTES: tuple[tuple[str, str, Operation], ...] = (
     ("GET", "charges/<id>", charges.retrieve),
     ("POST", "credit_notes", credit_notes.create),
     ("GET", "credit_notes", credit_notes.list_all),
+    ("GET", "credit_notes/preview", credit_notes.preview),
     ("GET", "credit_notes/<id>", credit_notes.retrieve),
     ("POST", "credit_notes/<id>", credit_notes.update),
     ("GET", "credit_notes/<id>/lines", credit_notes.list_lines),

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 import stripe as official
-from interlock.canonical import Account, Customer, Subscription
+from interlock.canonical import Account, Customer, Money, Subscription
+from interlock.canonical.credits import Credit, CreditLine, Instrument, IssuedCredit
 from interlock.connectors.billing.stripe import Stripe
 
 from local.sandboxes.sandbox import FaultKind
-from local.sandboxes.stripe import StripeSandbox, customers
+from local.sandboxes.stripe import StripeSandbox, customers, invoice_api
 from tests.contracts.billing.samples import ACCOUNT, NOW, subscription
 from tests.contracts.finding import Edit, FindContract, Finding
 
@@ -125,6 +126,58 @@ class Subscriptions(AtStripe, Finding):
         return True
 
 
+class Credits(AtStripe, Finding):
+    """All on one invoice, which is never corrected once it is credited."""
+
+    path = "/v1/credit_notes$"
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        account = self.sandbox.account
+        customer = customers.create(account, {"email": ACCOUNT.email})["id"]
+        deal = subscription(start_date=NOW.date() - timedelta(days=1))
+        self.port.create_subscription(
+            deal, customer_remote_id=customer, idempotency_key=self.new_key()
+        )
+        [invoice] = account.invoices
+        self.sandbox.do(invoice_api.finalize, invoice)
+        self.invoice, self.line = invoice, account.lines[invoice][0]["id"]
+
+    def make(self, key: str) -> str:
+        amount = Money.of("1.00", "USD")
+        line = CreditLine(remote_id=self.line, sku="PLATFORM-ANNUAL", amount=amount)
+        credit = Credit(
+            id=key,
+            case_id="zendesk:4711",
+            account_id=ACCOUNT.id,
+            invoice_id=f"stripe:{self.invoice}",
+            instrument=Instrument.BALANCE,
+            lines=(line,),
+            net=amount,
+            memo="Service credit",
+        )
+        return self.port.issue_credit(credit, idempotency_key=self.new_key()).remote_id
+
+    def find(self, key: str, edit: Edit) -> IssuedCredit | None:
+        return self.port.find_credit(key, invoice_id=f"stripe:{self.invoice}")
+
+    def edit_there(self, key: str, remote_id: str) -> None:
+        changes: Any = {"memo": "Sorry", "metadata": {"seen_by": "cfo"}}
+        self.client.v1.credit_notes.update(remote_id, changes)
+
+    def crowd(self, key: str) -> None:
+        account = self.sandbox.account
+        pattern = account.credit_notes[self.make(f"{key}/pattern")]
+        for number in range(self.page_size):
+            id = account.new_id("cn")
+            metadata = {"interlock_credit_id": f"{key}/{number}"}
+            account.credit_notes[id] = pattern | {"id": id, "metadata": metadata, "total": 0}
+
+    def make_by_hand(self, key: str) -> bool:
+        self.make(key)
+        return True
+
+
 class TestFindCustomer(FindContract):
     @pytest.fixture
     def finding(
@@ -139,3 +192,11 @@ class TestFindSubscription(FindContract):
         self, billing: Stripe, sandbox: StripeSandbox, client: official.StripeClient
     ) -> Finding:
         return Subscriptions(billing, sandbox, client)
+
+
+class TestFindCredit(FindContract):
+    @pytest.fixture
+    def finding(
+        self, billing: Stripe, sandbox: StripeSandbox, client: official.StripeClient
+    ) -> Finding:
+        return Credits(billing, sandbox, client)

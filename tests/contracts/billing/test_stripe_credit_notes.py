@@ -199,3 +199,101 @@ class TestPaidInvoice:
         assert [each.id for each in client.v1.credit_notes.list({"invoice": paid_invoice.id})] == [
             note.id
         ]
+
+
+class TestPreview:
+    def test_says_what_is_to_be_given_back(
+        self, client: official.StripeClient, paid_invoice: official.Invoice
+    ) -> None:
+        wanted = {"invoice": paid_invoice.id, "lines": [line(paid_invoice, amount=10000)]}
+
+        preview = client.v1.credit_notes.preview(wanted)
+
+        assert (preview.total_excluding_tax, preview.total) == (10000, 11900)
+        assert (preview.pre_payment_amount, preview.post_payment_amount) == (0, 11900)
+        assert client.v1.credit_notes.list().data == []
+        with pytest.raises(official.InvalidRequestError, match="must equal"):
+            client.v1.credit_notes.preview({**wanted, "credit_amount": 10000})
+
+    def test_refuses_what_would_be_refused(
+        self, client: official.StripeClient, paid_invoice: official.Invoice
+    ) -> None:
+        with pytest.raises(official.InvalidRequestError, match="More than is left"):
+            client.v1.credit_notes.preview(
+                {"invoice": paid_invoice.id, "lines": [line(paid_invoice, amount=72001)]}
+            )
+
+
+class TestWhatIsLeft:
+    def test_of_a_line(self, client: official.StripeClient, open_invoice: official.Invoice) -> None:
+        wanted = {"invoice": open_invoice.id, "lines": [line(open_invoice, amount=40000)]}
+        note = client.v1.credit_notes.create(wanted)
+
+        with pytest.raises(official.InvalidRequestError, match="More than is left of the line"):
+            client.v1.credit_notes.create(wanted)
+        client.v1.credit_notes.void_credit_note(note.id)
+        assert client.v1.credit_notes.create(wanted).subtotal == 40000
+
+    def test_of_a_line_that_is_named_twice(
+        self, client: official.StripeClient, open_invoice: official.Invoice
+    ) -> None:
+        lines = [line(open_invoice, amount=40000), line(open_invoice, amount=32001)]
+
+        with pytest.raises(official.InvalidRequestError, match="More than is left of the line"):
+            client.v1.credit_notes.create({"invoice": open_invoice.id, "lines": lines})
+
+    def test_by_amount_or_by_quantity_for_good(
+        self, client: official.StripeClient, open_invoice: official.Invoice
+    ) -> None:
+        by_quantity = {"invoice": open_invoice.id, "lines": [line(open_invoice, quantity=1)]}
+        client.v1.credit_notes.create(by_quantity)
+
+        with pytest.raises(official.InvalidRequestError, match="in the same way"):
+            client.v1.credit_notes.create(
+                {"invoice": open_invoice.id, "lines": [line(open_invoice, amount=1)]}
+            )
+        assert client.v1.credit_notes.create(by_quantity).subtotal == 24000
+
+    def test_refunds_without_a_credit_note_have_taken_of_it(
+        self, client: official.StripeClient, paid_invoice: official.Invoice
+    ) -> None:
+        [charge] = client.v1.charges.list()
+        client.v1.refunds.create({"charge": charge.id, "amount": 80000})
+        wanted = {"invoice": paid_invoice.id, "lines": [line(paid_invoice, amount=10000)]}
+
+        with pytest.raises(official.InvalidRequestError, match="more than is left of the invoice"):
+            client.v1.credit_notes.create({**wanted, "credit_amount": 11900})
+
+
+class TestCounterEntry:
+    """A credit note that cannot be voided: its credit is debited, and its metadata says so."""
+
+    def test_debit_and_mark(
+        self,
+        client: official.StripeClient,
+        sandbox: StripeSandbox,
+        paid_invoice: official.Invoice,
+    ) -> None:
+        customer = str(paid_invoice.customer)
+        note = client.v1.credit_notes.create(
+            {
+                "invoice": paid_invoice.id,
+                "lines": [line(paid_invoice, amount=10000)],
+                "credit_amount": 11900,
+            }
+        )
+        with pytest.raises(official.InvalidRequestError):
+            client.v1.credit_notes.void_credit_note(note.id)
+
+        client.v1.customers.balance_transactions.create(
+            customer, {"amount": 11900, "currency": "eur", "metadata": {"counters": note.id}}
+        )
+        client.v1.credit_notes.update(note.id, {"metadata": {"countered": "yes"}})
+
+        debit, credit = client.v1.customers.balance_transactions.list(customer).data
+        assert (debit.amount, debit.ending_balance, debit.type) == (11900, 0, "adjustment")
+        assert (credit.amount, credit.credit_note, credit.type) == (-11900, note.id, "credit_note")
+        assert debit.metadata["counters"] == note.id
+        [told] = client.v1.events.list({"type": "credit_note.updated"}).data
+        assert told.data.object["metadata"]["countered"] == "yes"
+        assert sandbox.totals()["eur"].customer_credit == 0

@@ -543,6 +543,14 @@ class TestCreditNote:
         assert read.tax == usd("17.10")
         assert read.residue == usd("0")
 
+    def test_countered_is_void_to_the_books(self) -> None:
+        line = made.credit_note_line("cnli_1", 100)
+
+        note = self.read(made.credit_note(line, metadata={"interlock_countered_by": "cbtxn_1"}))
+
+        assert note.is_void
+        assert not note.final().is_void
+
     def test_void_and_of_another_day(self) -> None:
         line = made.credit_note_line("cnli_1", 100)
         effective = seconds(2026, 11, 1)

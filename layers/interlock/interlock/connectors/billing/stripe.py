@@ -21,9 +21,10 @@ life of a run, since address or customer may have been corrected after an answer
 Unconfirmed: whether Stripe takes 0 for `days_until_due`, whether cancelling stops a first invoice
 that is still a draft, and the type in the body of a 409, whose status alone decides.
 
-The connection's secret is `{"api_key": "rk_…"}`, a restricted key that may write customers,
-subscriptions and meter events and read all else that this module, `stripe_books` and `stripe_usage`
-name (https://docs.stripe.com/keys/restricted-api-keys). Its option, as text:
+The connection's secret is `{"api_key": "rk_…"}`, a restricted key that may write customers with
+their balances, subscriptions, meter events and credit notes, which may refund charges, and read all
+else that this module, `stripe_books`, `stripe_charged`, `stripe_credits` and `stripe_usage` name
+(https://docs.stripe.com/keys/restricted-api-keys). Its option, as text:
 
 - `automatic_tax` ("false"): "true" has Stripe Tax put tax on the invoices, which needs tax
   registrations at Stripe and customers' addresses (https://docs.stripe.com/tax/set-up). Otherwise
@@ -34,7 +35,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 
@@ -42,30 +43,26 @@ from interlock.canonical import Account, Customer, Subscription
 from interlock.connections import Connection
 from interlock.connectors.billing import stripe_objects
 from interlock.connectors.billing.port import Catalogue
-from interlock.connectors.billing.stripe_facts import StripeFacts
+from interlock.connectors.billing.stripe_charged import LIVE_SCHEDULES, SCHEDULES, SUBSCRIPTIONS
+from interlock.connectors.billing.stripe_credits import StripeCredits
 from interlock.connectors.billing.stripe_objects import ACCOUNT_ID, ORDER_ID
-from interlock.connectors.billing.stripe_requests import VENDOR, Requests, once
+from interlock.connectors.billing.stripe_requests import VENDOR, Requests, once, only
 from interlock.errors import (
     BusinessRuleViolation,
     ContractViolation,
-    RecordConflict,
     RecordNotFound,
 )
 
 CUSTOMERS = "/v1/customers"
-SCHEDULES = "/v1/subscription_schedules"
-SUBSCRIPTIONS = "/v1/subscriptions"
 # An attempt is never older than its run, which lasts 90 days at most; one more for the clocks.
 RUN_SECONDS = 91 * 24 * 3600
-LIVE_SCHEDULES = ("not_started", "active")
-
-R = TypeVar("R")
 
 
-class Stripe(StripeFacts):
+class Stripe(StripeCredits):
     """The billing port on Stripe's API v1: see this module and `connectors.billing.port`.
 
-    Here is what is sold to whom; what comes of it is in `stripe_books`.
+    Here is what is sold to whom; what comes of it is in `stripe_books`, and what is given back in
+    `stripe_credits`.
 
     `transport` replaces the network in tests; `clock` returns seconds since the epoch. Raises
     ContractViolation for a wrong option.
@@ -104,7 +101,7 @@ class Stripe(StripeFacts):
         """https://docs.stripe.com/api/customers/list"""
         same_address = [{"email": account.email}] if account.email else []
         rows = self._carrying(ACCOUNT_ID, account.id, CUSTOMERS, "find_customer", same_address)
-        return _only([self._to_customer(row) for row in rows], account.id)
+        return only([self._to_customer(row) for row in rows], account.id)
 
     def create_customer(self, account: Account, *, idempotency_key: str) -> Customer:
         """https://docs.stripe.com/api/customers/create
@@ -135,11 +132,7 @@ class Stripe(StripeFacts):
         path = f"{CUSTOMERS}/{remote_id}"
         if self._requests.get(path, operation, remote_id).get("deleted"):
             return
-        ours = {"customer": remote_id}
-        live = [row["id"] for row in self._requests.all(SUBSCRIPTIONS, ours, operation)]
-        schedules = self._requests.all(SCHEDULES, ours, operation)
-        live += [row["id"] for row in schedules if row["status"] in LIVE_SCHEDULES]
-        if live:
+        if live := self._live(remote_id, operation):
             problem = f"the customer has live subscriptions: cancel {', '.join(live)} first"
             raise BusinessRuleViolation(
                 [problem], vendor=VENDOR, operation=operation, record=remote_id
@@ -157,7 +150,7 @@ class Stripe(StripeFacts):
             ORDER_ID, order_id, SCHEDULES, "find_subscription", own, expand=expand
         )
         found = [self._to_subscription(row) for row in rows]
-        return _only([each for each in found if each.status != "canceled"], order_id)
+        return only([each for each in found if each.status != "canceled"], order_id)
 
     def create_subscription(
         self, subscription: Subscription, *, customer_remote_id: str, idempotency_key: str
@@ -271,12 +264,6 @@ class Stripe(StripeFacts):
         return self._requests.get(f"{SUBSCRIPTIONS}/{started}", "get_subscription", schedule["id"])[
             "status"
         ]
-
-
-def _only(found: list[R], key: str) -> R | None:
-    if len(found) > 1:
-        raise RecordConflict(f"{len(found)} records carry {key}: keep one", vendor=VENDOR)
-    return found[0] if found else None
 
 
 def _email(account: Account) -> str:

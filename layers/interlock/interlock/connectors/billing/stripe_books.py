@@ -36,6 +36,7 @@ from interlock.events import Event
 INVOICES = "/v1/invoices"
 INVOICE_PAYMENTS = "/v1/invoice_payments"
 CREDIT_NOTES = "/v1/credit_notes"
+RELATED_TO_NOTES = ("customer", "invoice", "customer_balance_transaction")
 EVENTS = "/v1/events"
 # How long to wait for the balance transaction of a charge.
 SETTLEMENT_WAIT = 60
@@ -67,7 +68,7 @@ class StripeBooks(StripeUsage):
         if remote_id.startswith("inpay_"):
             related = ("invoice.customer", "payment.payment_intent")
             row = self._read(INVOICE_PAYMENTS, payment_id, operation, *related)
-            charge_id = _charge_id(row["payment"])
+            charge_id = charge_of(row["payment"])
         else:
             row, charge_id = None, remote_id
         charge = self._charge(charge_id, operation) if charge_id else None
@@ -88,8 +89,7 @@ class StripeBooks(StripeUsage):
     def get_credit_note(self, credit_note_id: str) -> CreditNote:
         """https://docs.stripe.com/api/credit_notes/retrieve"""
         operation = "get_credit_note"
-        related = ("customer", "invoice", "customer_balance_transaction")
-        row = self._read(CREDIT_NOTES, credit_note_id, operation, *related)
+        row = self._read(CREDIT_NOTES, credit_note_id, operation, *RELATED_TO_NOTES)
         lines = self._lines(f"{CREDIT_NOTES}/{row['id']}", row, operation)
         credited = self._lines(f"{INVOICES}/{row['invoice']['id']}", row["invoice"], operation)
         rates = self._rates([*lines, *credited], operation)
@@ -291,7 +291,7 @@ class StripeBooks(StripeUsage):
         )
 
 
-def _charge_id(payment: Object) -> str | None:
+def charge_of(payment: Object) -> str | None:
     """The charge of an invoice payment whose payment intent is expanded."""
     if payment["type"] == "charge":
         return id_of(payment["charge"])

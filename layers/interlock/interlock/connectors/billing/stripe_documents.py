@@ -45,6 +45,7 @@ from interlock.canonical.billing import (
 from interlock.connections import Connection
 from interlock.connectors.billing.stripe_objects import (
     ACCOUNT_ID,
+    COUNTERED_BY,
     ORDER_ID,
     SUBSIDIARY,
     day,
@@ -84,6 +85,11 @@ def refunds_of(note: Object) -> list[Object]:
     return [one for one in note["refunds"] if one.get("type") in (None, "refund")]
 
 
+def is_taken_back(note: Object) -> bool:
+    """Whether a credit note is void, or was countered on the customer's balance."""
+    return note["status"] == "void" or COUNTERED_BY in (note["metadata"] or {})
+
+
 def account_id(customer: Object | None) -> str | None:
     """The account that a customer carries; None for a deleted customer, or one made by hand."""
     return ((customer or {}).get("metadata") or {}).get(ACCOUNT_ID)
@@ -105,7 +111,7 @@ def invoice(connection: Connection, row: Object, lines: Iterable[Object], rates:
         number=row["number"] or row["id"],
         issued_on=day(final),
         lines=tuple(_lines(lines, rates, currency)),
-        order_id=_told(row, ORDER_ID),
+        order_id=told(row, ORDER_ID),
         due_on=day(row["due_date"]) if row["due_date"] else None,
         balance_applied=money(min(after, 0) - min(before, 0), currency),
         debt_carried=money(max(after, 0) - max(before, 0), currency),
@@ -144,7 +150,7 @@ def credit_note(
         lines=tuple(_credited_lines(lines, credited, rates, currency)),
         invoice_id=connection.canonical_id(row["invoice"]["id"]),
         reason=row["reason"],
-        is_void=row["status"] == "void",
+        is_void=is_taken_back(row),
         reduces_due=money(row["pre_payment_amount"], currency),
         to_balance=money(to_balance, currency),
         refunded=money(refunded, currency),
@@ -155,14 +161,11 @@ def credit_note(
 
 def _document(connection: Connection, row: Object, billed: Object) -> dict[str, Any]:
     """What an invoice and a credit note have in common; `billed` is the invoice."""
-    currency, taxes = row["currency"], row["total_taxes"] or ()
-    net = row["total_excluding_tax"]
-    if net is None:
-        net = row["total"] - sum(tax["amount"] for tax in taxes)
+    currency, net = row["currency"], net_total(row)
     return {
         **_identity(connection, row["id"]),
         "customer_id": account_id(row["customer"]),
-        "subsidiary": _told(billed, SUBSIDIARY),
+        "subsidiary": told(billed, SUBSIDIARY),
         "currency": currency.upper(),
         "net": money(net, currency),
         "tax": money(row["total"] - net, currency),
@@ -170,7 +173,14 @@ def _document(connection: Connection, row: Object, billed: Object) -> dict[str, 
     }
 
 
-def _told(billed: Object, name: str) -> str | None:
+def net_total(row: Object) -> int:
+    """What an invoice or a credit note comes to, net of tax."""
+    net = row["total_excluding_tax"]
+    taxes = row["total_taxes"] or ()
+    return row["total"] - sum(tax["amount"] for tax in taxes) if net is None else net
+
+
+def told(billed: Object, name: str) -> str | None:
     """What the metadata of an invoice's subscription says, as it was then, else its own."""
     details = (billed["parent"] or {}).get("subscription_details") or {}
     return (details.get("metadata") or {}).get(name) or (billed["metadata"] or {}).get(name)
@@ -183,7 +193,7 @@ def _lines(rows: Iterable[Object], rates: Rates, currency: str) -> Iterator[Docu
         yield DocumentLine(
             **_amounts(row, rates, currency),
             number=number,
-            sku=_sku(row),
+            sku=sku_of(row),
             quantity=Decimal(row.get("quantity_decimal") or _quantity(row)),
             service_period=_service_period(row["period"]),
             is_proration=details.get("proration", False),
@@ -210,20 +220,25 @@ def _credited_lines(
 
 def _amounts(row: Object, rates: Rates, currency: str) -> dict[str, Any]:
     """The parts that lines of invoices and of credit notes have in common."""
-    taxes = row["taxes"] or ()
+    net = net_amount(row)
+    return {
+        "description": row["description"] or "",
+        "amount": money(net, currency),
+        "taxes": tuple(_taxes(row["taxes"] or (), net, rates, currency)),
+    }
+
+
+def net_amount(row: Object) -> int:
+    """What a line of an invoice or of a credit note comes to, net of tax and of discounts."""
     less = [discount["amount"] for discount in row["discount_amounts"] or ()]
     less += [
         credit["amount"]
         for credit in row["pretax_credit_amounts"] or ()
         if credit["type"] == _CREDIT_GRANT
     ]
+    taxes = row["taxes"] or ()
     less += [tax["amount"] for tax in taxes if tax["tax_behavior"] == "inclusive"]
-    net = row["amount"] - sum(less)
-    return {
-        "description": row["description"] or "",
-        "amount": money(net, currency),
-        "taxes": tuple(_taxes(taxes, net, rates, currency)),
-    }
+    return row["amount"] - sum(less)
 
 
 def _taxes(taxes: Iterable[Object], net: int, rates: Rates, currency: str) -> Iterator[TaxAmount]:
@@ -252,7 +267,7 @@ def _rate_id(tax: Object) -> str | None:
     return details["tax_rate"] if details else None
 
 
-def _sku(row: Object) -> str | None:
+def sku_of(row: Object) -> str | None:
     """The product, whose id is our SKU."""
     details = (row["pricing"] or {}).get("price_details")
     return details["product"] if details else None

@@ -11,6 +11,8 @@ record in the event decides no more than whether there is anything to do.
   inquiry, which moves no money, and an inquiry that becomes a dispute is not created again.
   https://docs.stripe.com/disputes/how-disputes-work
 - A refund is told when it has succeeded, at once or later: https://docs.stripe.com/refunds
+- A credit note that cannot be voided any more is countered on the customer's balance and marked, as
+  `stripe_credits` does; to the books it is void: https://docs.stripe.com/api/credit_notes/update
 - An invoice is paid late when it was not paid as it was finalised: a payment may have failed
   before, and Stripe does not count what a customer tries by hand.
   https://docs.stripe.com/api/invoices/object
@@ -29,7 +31,7 @@ from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
 from pydantic import BaseModel, Field, StrictBool, StringConstraints
 
 from interlock.connectors.billing.stripe_documents import OUTCOMES
-from interlock.connectors.billing.stripe_objects import instant
+from interlock.connectors.billing.stripe_objects import COUNTERED_BY, instant
 from interlock.errors import ContractViolation
 from interlock.events import SWEEP, Event
 from interlock.handler import parse
@@ -86,6 +88,12 @@ class _InvoicePayment(_Record):
 
 class _CreditNote(_Record):
     object: Literal["credit_note"]
+    metadata: dict[str, str] | None = None
+
+    @property
+    def is_countered(self) -> bool:
+        """Whether it was taken back otherwise than by voiding it."""
+        return COUNTERED_BY in (self.metadata or {})
 
 
 class _Refund(_Record):
@@ -142,6 +150,9 @@ TYPES: dict[str, _Meaning[Any]] = {
     ),
     "invoice_payment.paid": _Meaning("payment.succeeded", _InvoicePayment),
     "credit_note.created": _Meaning("credit_note.issued", _CreditNote),
+    "credit_note.updated": _Meaning(
+        "credit_note.voided", _CreditNote, lambda note, _: note.is_countered
+    ),
     "credit_note.voided": _Meaning("credit_note.voided", _CreditNote),
     "refund.created": _REFUNDED,
     "refund.updated": _REFUNDED,

@@ -22,7 +22,12 @@ from interlock.canonical.billing import Dispute, DisputeOutcome
 from interlock.canonical.books import Fact, FactKind, FactsPage
 from interlock.connections import Connection
 from interlock.connectors.billing import stripe_documents as documents
-from interlock.connectors.billing.stripe_books import CREDIT_NOTES, INVOICES, StripeBooks
+from interlock.connectors.billing.stripe_books import (
+    CREDIT_NOTES,
+    INVOICES,
+    RELATED_TO_NOTES,
+    StripeBooks,
+)
 from interlock.connectors.billing.stripe_documents import Object
 from interlock.connectors.billing.stripe_objects import day, money
 from interlock.errors import BusinessRuleViolation, RecordNotFound
@@ -34,7 +39,7 @@ CLOSED = "/closed"
 _FINAL = ("open", "paid", "uncollectible")
 _COLLECTIONS = {
     FactKind.INVOICE: (INVOICES, ("customer",)),
-    FactKind.CREDIT_NOTE: (CREDIT_NOTES, ("customer", "invoice", "customer_balance_transaction")),
+    FactKind.CREDIT_NOTE: (CREDIT_NOTES, RELATED_TO_NOTES),
     FactKind.PAYMENT: ("/v1/charges", ("customer",)),
     FactKind.REFUND: ("/v1/refunds", ("balance_transaction", "charge.customer")),
     FactKind.DISPUTE: ("/v1/disputes", ("charge.customer",)),

@@ -26,6 +26,11 @@ from interlock.errors import BusinessRuleViolation, ContractViolation
 ACCOUNT_ID = "interlock_account_id"
 ORDER_ID = "interlock_order_id"
 SUBSIDIARY = "interlock_subsidiary"
+CREDIT_ID = "interlock_credit_id"
+CASE_ID = "interlock_case_id"
+# On a credit note, the entry on the customer's balance that countered it; there, the credit note.
+COUNTERED_BY = "interlock_countered_by"
+COUNTERS = "interlock_counters"
 LINE_NUMBER = "interlock_line"
 LINE_DESCRIPTION = "interlock_description"
 METADATA_VALUE_LENGTH = 500

@@ -133,6 +133,13 @@ class Requests:
             page = None
 
 
+def only(found: list[R], key: str) -> R | None:
+    """The one that carries a key, if any. Raises RecordConflict for several."""
+    if len(found) > 1:
+        raise RecordConflict(f"{len(found)} records carry {key}: keep one", vendor=VENDOR)
+    return found[0] if found else None
+
+
 def once(
     create: Callable[[str], R], find: Callable[[], R | None], key: str, keys: int = MOST_KEYS
 ) -> R:
