@@ -134,6 +134,10 @@ _ACCOUNT = SObject(
         *_texts("Interlock_Dunning__c", "Interlock_Overdue_Amount__c"),
         *_texts("Interlock_Overdue_Currency__c"),
         Field("Interlock_Overdue_Since__c", "date"),
+        *_texts("Interlock_Credit_Case__c", "Interlock_Credit_Amount__c"),
+        *_texts("Interlock_Credit_Currency__c"),
+        Field("Interlock_Credit_Documents__c", "textarea"),
+        Field("Interlock_Credit_Day__c", "date"),
     ),
     children=(
         ("ChildAccounts", "Account", "ParentId"),

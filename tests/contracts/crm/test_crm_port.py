@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 from interlock.canonical import LineKind, Money, OrderStatus, UnitPrice, WriteBack
+from interlock.canonical.credits import CreditNotice
 from interlock.canonical.dunning import DunningFlag, DunningStatus
 from interlock.connectors.crm.port import CrmPort
 from interlock.errors import (
@@ -53,6 +54,13 @@ FLAG = DunningFlag(
     status=DunningStatus.PAST_DUE,
     overdue=Money.of("36000.00", "USD"),
     since=date(2026, 11, 2),
+)
+NOTICE = CreditNotice(
+    account_id=FLAG.account_id,
+    case_number="4711",
+    amount=Money.of("100.01", "EUR"),
+    documents=("ACME-0001-CN-01", "ACME-0002-CN-01"),
+    granted_on=date(2026, 12, 4),
 )
 NO_FLAG = DunningFlag(account_id=FLAG.account_id, status=DunningStatus.NONE)
 
@@ -355,6 +363,60 @@ ALWAYS = {
     "won_after": datetime(2000, 1, 1, tzinfo=UTC),
     "won_before": datetime(2100, 1, 1, tzinfo=UTC),
 }
+
+
+class TestCreditNotice:
+    @pytest.mark.parametrize(
+        "amount",
+        [Money.of("0.01", "USD"), Money.of("123456789012345.67", "EUR"), Money.of(1250, "JPY")],
+        ids=str,
+    )
+    @pytest.mark.parametrize("documents", [(), ("A-1",), NOTICE.documents], ids=len)
+    def test_it_reads_back_to_the_cent(
+        self, crm: CrmPort, amount: Money, documents: tuple[str, ...]
+    ) -> None:
+        notice = NOTICE.model_copy(update={"amount": amount, "documents": documents})
+
+        assert crm.write_credit_notice(notice) == notice
+        assert crm.read_credit_notice(FLAG.account_id) == notice
+
+    def test_an_account_without_one(self, crm: CrmPort) -> None:
+        assert crm.read_credit_notice(FLAG.account_id) is None
+
+    def test_the_latest_one_is_shown_beside_a_flag(self, crm: CrmPort) -> None:
+        latest = NOTICE.model_copy(update={"case_number": "4712", "documents": ("ACME-3",)})
+        crm.write_dunning(FLAG)
+        crm.write_credit_notice(NOTICE)
+        crm.write_credit_notice(latest)
+        crm.write_credit_notice(latest)
+
+        assert crm.read_credit_notice(FLAG.account_id) == latest
+        assert crm.read_dunning(FLAG.account_id) == FLAG
+
+    @pytest.mark.parametrize(
+        ("field", "value", "named"),
+        [
+            ("Interlock_Credit_Case__c", None, "case_number"),
+            ("Interlock_Credit_Amount__c", "much", "amount"),
+            ("Interlock_Credit_Currency__c", None, "amount"),
+            ("Interlock_Credit_Day__c", None, "granted_on"),
+        ],
+    )
+    def test_what_people_entered_is_no_notice(
+        self, crm: CrmPort, organization, field: str, value: str | None, named: str
+    ) -> None:
+        crm.write_credit_notice(NOTICE)
+        organization.update("Account", ACCOUNT, {field: value})
+
+        with pytest.raises(ContractViolation, match=f"the {named} in .* credit .* none of ours"):
+            crm.read_credit_notice(FLAG.account_id)
+
+    def test_an_unknown_account(self, crm: CrmPort) -> None:
+        unknown = "salesforce:001Hs00000NobodyAA"
+        with pytest.raises(RecordNotFound):
+            crm.read_credit_notice(unknown)
+        with pytest.raises(RecordNotFound):
+            crm.write_credit_notice(NOTICE.model_copy(update={"account_id": unknown}))
 
 
 def found(crm: CrmPort, **window: datetime) -> list[str]:

@@ -16,8 +16,11 @@ Custom fields that an administrator creates:
   Interlock_Correlation__c (text of 255).
 - Account: Tax_Id__c (text), Billing_Email__c (email), and for what we write Interlock_Dunning__c,
   Interlock_Overdue_Amount__c, Interlock_Overdue_Currency__c (text of 255), and
-  Interlock_Overdue_Since__c (date). The amount is text since it is exact, and in the currency of
-  the invoices: a currency field would show it in the account's.
+  Interlock_Overdue_Since__c (date); of the latest credit for a case, Interlock_Credit_Case__c,
+  Interlock_Credit_Amount__c, Interlock_Credit_Currency__c (text of 255),
+  Interlock_Credit_Documents__c (long text area, a credit note's number a line) and
+  Interlock_Credit_Day__c (date). An amount is text since it is exact, and in the currency of the
+  invoices: a currency field would show it in the account's.
 - Product2: Charge_Type__c (picklist "Recurring" or "Service").
 
 Documentation, below https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/ :
@@ -47,6 +50,7 @@ from typing import Any
 import httpx
 
 from interlock.canonical import Opportunity, WonDeal, WriteBack
+from interlock.canonical.credits import CreditNotice
 from interlock.canonical.dunning import DunningFlag
 from interlock.connections import Connection
 from interlock.connectors.crm import salesforce_records as records
@@ -186,6 +190,22 @@ class Salesforce:
         fields = records.flagged(flag)
         self._update("Account", flag.account_id, fields, operation="write_dunning")
         return flag
+
+    def read_credit_notice(self, account_id: str) -> CreditNotice | None:
+        """The latest credit's fields as they are on the account now.
+
+        Raises RecordNotFound, and ContractViolation where people entered something else there.
+        """
+        operation = "read_credit_notice"
+        record_id = self._record_id(account_id)
+        row = self._row("Account", record_id, records.CREDIT_FIELDS, operation=operation)
+        return records.credit_notice(row, account_id=account_id)
+
+    def write_credit_notice(self, notice: CreditNotice) -> CreditNotice:
+        """Set the latest credit's fields on the account; the same again changes nothing."""
+        fields = records.noticed(notice)
+        self._update("Account", notice.account_id, fields, operation="write_credit_notice")
+        return notice
 
     def _record_id(self, canonical_id: str) -> str:
         """The id there; checked, since it becomes a part of queries and addresses."""

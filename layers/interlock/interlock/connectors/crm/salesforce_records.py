@@ -30,6 +30,7 @@ from interlock.canonical import (
     WonDeal,
     WriteBack,
 )
+from interlock.canonical.credits import CreditNotice
 from interlock.canonical.dunning import DunningFlag
 from interlock.canonical.money import EXACTLY
 from interlock.connections import Connection
@@ -84,6 +85,13 @@ DUNNING_FIELDS = (
     "Interlock_Overdue_Amount__c",
     "Interlock_Overdue_Currency__c",
     "Interlock_Overdue_Since__c",
+)
+CREDIT_FIELDS = (
+    "Interlock_Credit_Case__c",
+    "Interlock_Credit_Amount__c",
+    "Interlock_Credit_Currency__c",
+    "Interlock_Credit_Documents__c",
+    "Interlock_Credit_Day__c",
 )
 WON_FIELDS = ("Id", "LastStageChangeDate", "CreatedDate")
 _KINDS = {"Recurring": LineKind.RECURRING, "Service": LineKind.SERVICE}
@@ -222,19 +230,59 @@ def dunning_flag(row: Row, *, account_id: str) -> DunningFlag:
     try:
         return DunningFlag.from_texts(account_id, (row[name] for name in DUNNING_FIELDS))
     except ValidationError as error:
-        parts = ", ".join(dict.fromkeys(str(detail["loc"][0]) for detail in error.errors()))
-        raise ContractViolation(
-            f"the {parts} in the account's dunning fields is none of ours: empty the fields that"
-            " begin with Interlock_, only the integration may write them",
-            vendor="salesforce",
-            operation="read_dunning",
-            record=account_id,
-        ) from None
+        raise _none_of_ours(error, "dunning", "read_dunning", account_id) from None
 
 
 def flagged(flag: DunningFlag) -> Row:
     """The fields of an account that say what `flag` says: all empty without one."""
     return dict(zip(DUNNING_FIELDS, flag.as_texts(), strict=True))
+
+
+def credit_notice(row: Row, *, account_id: str) -> CreditNotice | None:
+    """What an account says of its latest credit; None where all fields are empty.
+
+    Raises ContractViolation for what people entered there.
+    """
+    case, amount, currency, documents, day = told = [row[name] for name in CREDIT_FIELDS]
+    if not any(told):
+        return None
+    notice = {
+        "account_id": account_id,
+        "case_number": case,
+        "amount": {"amount": amount, "currency": currency},
+        "documents": tuple((documents or "").splitlines()),
+        "granted_on": day,
+    }
+    try:
+        return CreditNotice.model_validate(notice)
+    except ValidationError as error:
+        raise _none_of_ours(error, "credit", "read_credit_notice", account_id) from None
+
+
+def noticed(notice: CreditNotice) -> Row:
+    """The fields of an account that say what `notice` says; the amount is text, which is exact."""
+    told = (
+        notice.case_number,
+        f"{notice.amount.amount:f}",
+        notice.amount.currency,
+        "\n".join(notice.documents) or None,
+        notice.granted_on.isoformat(),
+    )
+    return dict(zip(CREDIT_FIELDS, told, strict=True))
+
+
+def _none_of_ours(
+    error: ValidationError, kind: str, operation: str, account_id: str
+) -> ContractViolation:
+    """What people entered in fields that only we write."""
+    parts = ", ".join(dict.fromkeys(str(detail["loc"][0]) for detail in error.errors()))
+    return ContractViolation(
+        f"the {parts} in the account's {kind} fields is none of ours: empty the fields that"
+        " begin with Interlock_, only the integration may write them",
+        vendor="salesforce",
+        operation=operation,
+        record=account_id,
+    )
 
 
 def _line(number: int, row: Row, currency: str) -> Row:
