@@ -21,7 +21,8 @@ from typing import Any, Self
 from local.cloud import LocalCloud
 from local.cloud.clock import clock
 from local.cloud.functions import Hook, LineHandler
-from local.paths import ROOT, STATE
+from local.contract_terms import deploy
+from local.paths import CONTRACT_TERMS, ROOT, STATE
 from local.sandboxes import stripe
 from local.sandboxes.proxy import proxy
 from local.sandboxes.salesforce import salesforce_sandbox
@@ -35,6 +36,7 @@ from local.sandboxes.salesforce_seed import (
 from local.sandboxes.salesforce_store import ORGANIZATION_ID, Organization
 from local.sandboxes.stripe.events import DESTINATION, partner_event
 from local.sandboxes.zendesk import zendesk_sandbox
+from local.sandboxes.zendesk_desk import SupportDesk
 from local.tryton.database import build_database
 from local.tryton.server import TrytonServer
 
@@ -54,12 +56,12 @@ Progress = Callable[[str], None]
 class LocalEnvironment:
     """The whole application with its systems, running.
 
-    `cloud`, `tryton`, `organization` (the CRM's records), and the sandboxes `salesforce`, `stripe`
-    and `zendesk` are its parts; the functions reach Tryton through `erp_proxy`, which can be told
-    to fail as the sandboxes can. `progress` is told each step of starting. With `virtual_time` the
-    cloud's clock jumps over waits, and the sandboxes' limits, and the budgets that keep within
-    them, are out of the way of many tests. The sandboxes live on that clock too; Tryton, a process
-    of its own, lives on the real time.
+    `cloud`, `tryton`, `organization` (the CRM's records), the sandboxes `salesforce`, `stripe` and
+    `zendesk`, and `desk` (support's people) are its parts; the functions reach Tryton through
+    `erp_proxy`, which can be told to fail as the sandboxes can. `progress` is told each step of
+    starting. With `virtual_time` the cloud's clock jumps over waits, and the sandboxes' limits, and
+    the budgets that keep within them, are out of the way of many tests. The sandboxes live on that
+    clock too; Tryton, a process of its own, lives on the real time.
     `on_log` gets every line that a function logs, `hook` runs in every function's process.
     """
 
@@ -100,6 +102,12 @@ class LocalEnvironment:
         )
         self._stack.callback(self.cloud.close)
         self._set_secrets()
+        deploy(
+            self.cloud.client("appconfig"),
+            self.cloud.resources.__getitem__,
+            CONTRACT_TERMS.read_bytes(),
+        )
+        self.connect_webhook(f"{self.cloud.api_url}/webhooks/zendesk")
         self.organization.on_change = self.publish
         self.stripe.account.on_event = lambda event: self.publish(partner_event(event))
         self._progress("ready")
@@ -119,6 +127,7 @@ class LocalEnvironment:
         self.zendesk = zendesk_sandbox(
             **ZENDESK_CLIENT, clock=clock.utc, **(unlimits if unlimited else limits)
         )
+        self.desk = SupportDesk(self.zendesk)
         for sandbox in (self.salesforce, self.stripe, self.zendesk):
             sandbox.serve()
             self._stack.callback(sandbox.close)
@@ -155,6 +164,7 @@ class LocalEnvironment:
             # Where the ERP's companies collect taxes, the sandbox is registered for them too.
             "BillingOptions": json.dumps({"automatic_tax": "true"}),
             "SupportBaseUrl": self.zendesk.url,
+            "SupportOptions": json.dumps({"case_fields": json.dumps(self.desk.fields)}),
         }
 
     @staticmethod
@@ -173,15 +183,24 @@ class LocalEnvironment:
             "SupportSecret": ZENDESK_CLIENT,
         }
         for name, value in secrets.items():
-            self.cloud.client("secretsmanager").put_secret_value(
-                SecretId=self.cloud.resources[name], SecretString=json.dumps(value)
-            )
+            self._set_secret(name, value)
+
+    def connect_webhook(self, endpoint: str) -> None:
+        """Have Zendesk tell this address when a credit is asked for, signed with its secret."""
+        secret = self.desk.register_webhook(endpoint)
+        self._set_secret("SupportWebhookSecret", {"signing_secret": secret})
+
+    def _set_secret(self, name: str, value: dict[str, str]) -> None:
+        self.cloud.client("secretsmanager").put_secret_value(
+            SecretId=self.cloud.resources[name], SecretString=json.dumps(value)
+        )
 
     @property
     def addresses(self) -> dict[str, str]:
         """Where each part answers, for a person."""
         return {
             "AWS (AWS_ENDPOINT_URL)": self.cloud.url,
+            "API": self.cloud.api_url,
             "Tryton": self.tryton.url,
             "Salesforce sandbox": self.salesforce.url,
             "Stripe sandbox": self.stripe.url,

@@ -9,7 +9,13 @@ import json
 from typing import Any
 
 from local.paths import ROOT
-from local.samples import billing_reconciliation, lead_to_order, subscription_billing
+from local.samples import (
+    billing_reconciliation,
+    case_to_credit,
+    credit_stores,
+    lead_to_order,
+    subscription_billing,
+)
 
 EVENTS = ROOT / "events"
 COMMAND = "python -m local.samples"
@@ -18,7 +24,11 @@ COMMAND = "python -m local.samples"
 def samples() -> dict[str, dict[str, Any]]:
     """The event of each function, by the function's name."""
     return (
-        lead_to_order.samples() | subscription_billing.samples() | billing_reconciliation.samples()
+        lead_to_order.samples()
+        | subscription_billing.samples()
+        | billing_reconciliation.samples()
+        | case_to_credit.samples()
+        | credit_stores.samples()
     )
 
 

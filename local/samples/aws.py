@@ -50,6 +50,40 @@ def message(queue: str, content: dict[str, Any], sent_at: datetime) -> dict[str,
     return {"Records": [record]}
 
 
+def request(
+    method: str,
+    resource: str,
+    *,
+    parameters: dict[str, str] | None = None,
+    query: dict[str, str] | None = None,
+    body: Any = None,
+    person: str | None = "support-lead@interlock.example",
+) -> dict[str, Any]:
+    """A request as API Gateway gives it to a function, of a person who signed it or of nobody.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
+    """
+    role = f"arn:aws:sts::{ACCOUNT}:assumed-role/interlock-approver"
+    return {
+        "resource": resource,
+        "path": resource.format(**parameters or {}),
+        "httpMethod": method,
+        "headers": {"Content-Type": "application/json"},
+        "queryStringParameters": query,
+        "pathParameters": parameters,
+        "stageVariables": None,
+        "requestContext": {
+            "accountId": ACCOUNT,
+            "httpMethod": method,
+            "resourcePath": resource,
+            "stage": "v1",
+            "identity": {"userArn": f"{role}/{person}" if person else None},
+        },
+        "body": None if body is None else json.dumps(body),
+        "isBase64Encoded": False,
+    }
+
+
 def plain(value: Any) -> Any:
     """JSON values alone."""
     return TypeAdapter(Any).dump_python(value, mode="json")

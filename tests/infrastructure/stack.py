@@ -92,8 +92,8 @@ def named(value: Any) -> str:
 
 
 def _named_in(text: str, variables: dict[str, Any]) -> str:
-    """The only resource in a text, and what follows it there."""
-    [match] = [match for match in _NAME.finditer(text) if not match[1].startswith("AWS::")]
+    """The last resource in a text, which others before it lead to, and what follows it there."""
+    *_, match = [match for match in _NAME.finditer(text) if not match[1].startswith("AWS::")]
     name = match[1]
     resource = named(variables[name]) if name in variables else name.split(".")[0]
     return resource + text[match.end() :]

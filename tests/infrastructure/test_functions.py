@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from aws_lambda_powertools.utilities.data_classes import SQSEvent
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent, SQSEvent
 from interlock.connectors.billing import stripe_events
 from interlock.connectors.crm import salesforce_events
 from interlock.effects import LEASE_SECONDS
@@ -29,6 +29,7 @@ CONSUMES_A_QUEUE = {
     "timeline/record_event",
     "workflow/start_execution",
 }
+ANSWERS_THE_API = {"ingress/zendesk"}
 # Read by the libraries in the layer, not by our code.
 # https://docs.powertools.aws.dev/lambda/python/latest/environment-variables/
 OF_LIBRARIES = {"POWERTOOLS_LOG_LEVEL"}
@@ -90,7 +91,9 @@ def test_a_function_ends_before_its_lease_does(function: Function, stack: Stack)
 def test_the_sample_event_is_a_command_of_the_handler(function: Function) -> None:
     event = sample(function.name)
     command = handlers.command_type(function)
-    if function.name in CONSUMES_A_QUEUE:
+    if function.name in ANSWERS_THE_API:
+        assert APIGatewayProxyEvent(event).json_body
+    elif function.name in CONSUMES_A_QUEUE:
         records = list(SQSEvent(event).records)
         assert records
         assert all(isinstance(record.json_body, dict) for record in records)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,19 @@ CONNECTION: set[Need] = {
     ("ssm:GetParameter", "CONNECTION"),
     ("secretsmanager:GetSecretValue", "CONNECTION"),
     ("dynamodb:UpdateItem", "CONNECTION"),
+}
+
+# Who appends reads the chain, and neither updates nor deletes a row of it.
+AUDIT: set[Need] = {("dynamodb:Query", "AUDIT_TABLE"), ("dynamodb:PutItem", "AUDIT_TABLE")}
+SETTLED: set[Need] = {
+    *AUDIT,
+    ("events:PutEvents", "INTEGRATION_BUS"),
+    ("states:SendTaskSuccess", "*"),
+}
+
+IN_FORCE: set[Need] = {
+    ("appconfig:StartConfigurationSession", "CONTRACT_TERMS"),
+    ("appconfig:GetLatestConfiguration", "CONTRACT_TERMS"),
 }
 
 # What a handler uses → the actions that it needs, each with the environment variable that names
@@ -58,6 +72,10 @@ NEEDS: dict[str, set[Need]] = {
         ("dynamodb:GetItem", "EXCEPTIONS_TABLE"),
         ("dynamodb:PutItem", "EXCEPTIONS_TABLE"),
     },
+    "contract_terms.in_force": {
+        ("appconfig:StartConfigurationSession", "CONTRACT_TERMS"),
+        ("appconfig:GetLatestConfiguration", "CONTRACT_TERMS"),
+    },
     "Timeline.record": {("dynamodb:PutItem", "TIMELINE_TABLE")},
     "Timeline.of_subject": {("dynamodb:Query", "TIMELINE_TABLE/index/*")},
     "Executions.of": {
@@ -72,6 +90,43 @@ NEEDS: dict[str, set[Need]] = {
         ("dynamodb:DeleteItem", "DELIVERIES_TABLE"),
     },
     "events.publish": {("events:PutEvents", "INTEGRATION_BUS")},
+    "connections.secret_field": {("secretsmanager:GetSecretValue", "WEBHOOK_SECRET")},
+    "Allowances.reserve": {
+        ("dynamodb:GetItem", "ALLOWANCES_TABLE"),
+        ("dynamodb:PutItem", "ALLOWANCES_TABLE"),
+    },
+    "Allowances.release": {
+        ("dynamodb:GetItem", "ALLOWANCES_TABLE"),
+        ("dynamodb:PutItem", "ALLOWANCES_TABLE"),
+    },
+    "Allowances.read": {("dynamodb:GetItem", "ALLOWANCES_TABLE")},
+    "Approvals.find": {("dynamodb:GetItem", "APPROVALS_TABLE")},
+    "Audit.append": AUDIT,
+    "Approvals.ask": {
+        ("dynamodb:GetItem", "APPROVALS_TABLE"),
+        ("dynamodb:PutItem", "APPROVALS_TABLE"),
+    },
+    "Approvals.get": {("dynamodb:GetItem", "APPROVALS_TABLE")},
+    "Approvals.by_status": {("dynamodb:Query", "APPROVALS_TABLE/index/*")},
+    "Approvals.withdraw": {
+        ("dynamodb:Query", "APPROVALS_TABLE/index/*"),
+        ("dynamodb:PutItem", "APPROVALS_TABLE"),
+    },
+    "deciding.announce": {*AUDIT, ("events:PutEvents", "INTEGRATION_BUS")},
+    "deciding.settle": SETTLED,
+    "deciding.decide": {
+        *SETTLED,
+        *IN_FORCE,
+        ("dynamodb:GetItem", "APPROVALS_TABLE"),
+        ("dynamodb:PutItem", "APPROVALS_TABLE"),
+    },
+    "deciding.offer_link": {
+        *AUDIT,
+        *IN_FORCE,
+        ("dynamodb:GetItem", "APPROVALS_TABLE"),
+        ("secretsmanager:GetSecretValue", "APPROVAL_LINK_SECRET"),
+    },
+    "Links.load": {("secretsmanager:GetSecretValue", "APPROVAL_LINK_SECRET")},
     "consume": {("sqs:SendMessage*", "DEAD_LETTER_QUEUE")},
     # What Lambda sends in the function's name when it was called asynchronously and failed.
     "asynchronous": {("sqs:SendMessage", "dead letters")},
@@ -94,7 +149,11 @@ AWS_POLICIES = {
 
 CONNECTORS = ("crm", "erp", "billing", "support")
 # They know both a system, by its port, and the workflow that they feed: ingresses without an event.
-SWEEPS = ("ingress/sweep_opportunities", "ingress/sweep_billing")
+SWEEPS = ("ingress/sweep_opportunities", "ingress/sweep_billing", "ingress/sweep_cases")
+# They verify signatures.
+WEBHOOKS = ("ingress/zendesk",)
+# They make links to approvals, and check them, by a secret of their own.
+LINKS = ("approvals/approval_link", "approvals/create_link")
 
 
 def test_a_function_may_do_what_it_needs_and_nothing_else(function: Function, stack: Stack) -> None:
@@ -161,6 +220,40 @@ def test_the_billing_sweep_reads_billing_and_remembers_what_it_told(stack: Stack
     assert tables == {"BudgetsTable", "DeliveriesTable"}
 
 
+def test_the_case_sweep_reads_support_and_the_timeline_and_writes_nothing(stack: Stack) -> None:
+    [sweep] = [each for each in functions().values() if each.name == SWEEPS[2]]
+    grants = stack.grants(sweep.logical_id)
+    read = {_resource(grant) for grant in grants if grant.action.startswith(("ssm:", "secrets"))}
+
+    assert read == {"SupportConnection", "SupportSecret"}
+    tables = _tables(stack) - {"BudgetsTable"}
+    assert {grant.action for grant in grants if _resource(grant) in tables} == {"dynamodb:Query"}
+
+
+@pytest.mark.parametrize("ingress", ["ZendeskFunction", "SweepCasesFunction"])
+def test_support_can_ask_for_a_credit_and_start_nothing_else(ingress: str, stack: Stack) -> None:
+    policies = stack.properties(stack.role(ingress))["Policies"]
+    [statement] = [
+        statement
+        for policy in policies
+        for statement in as_list(policy["PolicyDocument"]["Statement"])
+        if "events:PutEvents" in as_list(statement["Action"])
+    ]
+
+    assert named(statement["Resource"]) == "IntegrationBus"
+    assert statement["Condition"] == {
+        "ForAllValues:StringEquals": {"events:source": ["interlock"]},
+        "StringEquals": {"events:detail-type": "credit.requested"},
+    }
+
+
+def test_a_webhook_has_its_own_secret_and_no_connection(stack: Stack) -> None:
+    grants = stack.grants("ZendeskFunction")
+    read = {_resource(grant) for grant in grants if grant.action.startswith(("ssm:", "secrets"))}
+
+    assert read == {"SupportWebhookSecret"}
+
+
 @pytest.mark.parametrize("area", CONNECTORS)
 def test_a_connector_reads_its_own_connection_and_secret_alone(area: str, stack: Stack) -> None:
     """Support's functions cannot read the ERP's, nor any other the one of another system."""
@@ -176,7 +269,30 @@ def test_nobody_else_reads_a_connection_or_a_secret(stack: Stack) -> None:
     for function in functions().values():
         services = {grant.action.split(":")[0] for grant in stack.grants(function.logical_id)}
         reads = bool(services & {"ssm", "secretsmanager"})
-        assert reads == (function.area in CONNECTORS or function.name in SWEEPS), function.name
+        may = function.area in CONNECTORS or function.name in (*SWEEPS, *WEBHOOKS, *LINKS)
+        assert reads == may, function.name
+
+
+def test_links_are_signed_by_a_secret_that_nobody_else_reads(stack: Stack) -> None:
+    readers = {
+        function.name: {
+            grant.resource
+            for grant in stack.grants(function.logical_id)
+            if grant.action.startswith("secretsmanager:")
+        }
+        for function in functions().values()
+    }
+
+    for name, secrets in readers.items():
+        assert (secrets == {"ApprovalLinkSecret"}) == (name in LINKS), name
+        assert name in LINKS or "ApprovalLinkSecret" not in secrets, name
+
+
+def test_nobody_updates_or_deletes_a_row_of_the_audit(stack: Stack) -> None:
+    for function in functions().values():
+        grants = stack.grants(function.logical_id)
+        actions = {grant.action for grant in grants if _resource(grant) == "AuditTable"}
+        assert actions in (set(), {"dynamodb:Query", "dynamodb:PutItem"}), function.name
 
 
 def test_rules_may_do_nothing(stack: Stack) -> None:
@@ -238,12 +354,76 @@ def test_a_function_that_a_rule_calls_lets_it_and_no_other(stack: Stack) -> None
         for target in resource["Properties"]["Targets"]
         if named(target["Arn"]) in functions()
     }
-    permissions = [each["Properties"] for each in stack.of_type("AWS::Lambda::Permission").values()]
+    permissions = _permissions("events.amazonaws.com", stack)
 
     assert {(named(p["FunctionName"]), named(p["SourceArn"])) for p in permissions} == called
-    for permission in permissions:
-        assert permission["Principal"] == "events.amazonaws.com"
-        assert permission["Action"] == "lambda:InvokeFunction"
+
+
+def test_a_function_that_the_api_calls_lets_it_for_its_methods_alone(stack: Stack) -> None:
+    called = {
+        (function, f"/{'*' if method.startswith('x-') else method.upper()}{path}")
+        for path, methods in _api(stack)["paths"].items()
+        for method, definition in methods.items()
+        for function in [_integrated(definition)]
+    }
+    permitted = {
+        (named(each["FunctionName"]), each["SourceArn"]["Fn::Sub"][0].partition("${__Stage__}")[2])
+        for each in _permissions("apigateway.amazonaws.com", stack)
+    }
+
+    assert permitted == {(function, re.sub(r"{\w+}", "*", path)) for function, path in called}
+
+
+def test_only_events_and_the_api_call_functions_from_outside(stack: Stack) -> None:
+    permissions = [each["Properties"] for each in stack.of_type("AWS::Lambda::Permission").values()]
+
+    assert {each["Action"] for each in permissions} <= {"lambda:InvokeFunction"}
+    callers = {each["Principal"] for each in permissions}
+    assert callers <= {"events.amazonaws.com", "apigateway.amazonaws.com"}
+
+
+def test_the_api_is_for_signed_requests_but_for_webhooks_and_links(stack: Stack) -> None:
+    """An open method proves itself who calls: by a webhook's signature, by a link's."""
+    opened = set()
+    for path, methods in _api(stack)["paths"].items():
+        for method, definition in methods.items():
+            [scheme] = [name for each in definition["security"] for name in each]
+            assert scheme in ("AWS_IAM", "NONE"), path
+            assert "credentials" not in definition["x-amazon-apigateway-integration"], path
+            if scheme == "NONE":
+                opened.add((method, path))
+
+    assert opened <= {
+        ("post", "/webhooks/zendesk"),
+        ("get", "/approvals/link"),
+        ("post", "/approvals/link"),
+    }
+
+
+def test_an_approver_acts_under_the_own_name_alone(stack: Stack) -> None:
+    """The name of the session is who decided."""
+    [trust] = stack.properties("ApproverRole")["AssumeRolePolicyDocument"]["Statement"]
+
+    assert trust["Condition"] == {
+        "StringEquals": {"sts:RoleSessionName": ["${aws:username}", "${aws:PrincipalTag/email}"]}
+    }
+
+
+def _permissions(principal: str, stack: Stack) -> list[dict[str, Any]]:
+    """Who lets a service call which function."""
+    found = [each["Properties"] for each in stack.of_type("AWS::Lambda::Permission").values()]
+    return [each for each in found if each["Principal"] == principal]
+
+
+def _api(stack: Stack) -> dict[str, Any]:
+    """The API's OpenAPI document."""
+    return stack.properties("Api")["Body"]
+
+
+def _integrated(definition: dict[str, Any]) -> str:
+    """The function behind a method."""
+    uri = definition["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"]
+    return re.search(r"\$\{(\w+)\.Arn}", uri)[1]
 
 
 def _needed(function: Function, stack: Stack) -> set[Grant]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from typing import Any
 
 from interlock.telemetry import metrics
@@ -21,6 +23,14 @@ def test_records_and_secrets_outlive_the_stack(stack: Stack) -> None:
         for logical_id, resource in stack.of_type(kind).items():
             policies = resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy")
             assert policies == ("Retain", "Retain"), logical_id
+
+
+def test_no_resource_waits_for_itself(stack: Stack) -> None:
+    """CloudFormation refuses a circle: as a function that names a role which may call its API."""
+    resources = stack.template["Resources"]
+    graph = {name: _named_anywhere(item) & set(resources) for name, item in resources.items()}
+
+    TopologicalSorter(graph).prepare()
 
 
 def test_tables_can_be_restored_and_are_encrypted(stack: Stack) -> None:
@@ -188,6 +198,26 @@ def test_functions_run_where_their_packages_were_built_for(stack: Stack) -> None
             runtimes = properties.get("CompatibleRuntimes") or as_list(properties["Runtime"])
             processors = properties.get("CompatibleArchitectures") or properties["Architectures"]
             assert (runtimes, processors) == (["python3.13"], ["arm64"]), logical_id
+
+
+def _named_anywhere(value: Any) -> set[str]:
+    """What a resource, or a part of it, names of others."""
+    match value:
+        case {"Ref": str() as name}:
+            return {name}
+        case {"Fn::GetAtt": [str() as name, _]}:
+            return {name}
+        case {"Fn::Sub": str() as text}:
+            return set(re.findall(r"\$\{(\w+)", text))
+        case {"Fn::Sub": [str() as text, variables]}:
+            named_in_text = _named_anywhere({"Fn::Sub": text}) - set(variables)
+            return named_in_text | _named_anywhere(variables)
+        case dict():
+            waits = set(as_list(value.get("DependsOn", [])))
+            return waits.union(*map(_named_anywhere, value.values()))
+        case list():
+            return set().union(*map(_named_anywhere, value))
+    return set()
 
 
 def _alarms(stack: Stack) -> list[dict[str, Any]]:

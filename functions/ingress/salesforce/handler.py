@@ -6,7 +6,7 @@ from typing import Any
 from interlock import events
 from interlock.connectors.crm import salesforce_events
 from interlock.deduplication import publish_once
-from interlock.handler import queue_handler
+from interlock.handler import event_handler
 from interlock.inbox import consume
 from interlock.settings import Settings
 from interlock.telemetry import logger
@@ -20,7 +20,7 @@ class IngressSettings(Settings):
     salesforce_won_stages: str
 
 
-@queue_handler
+@event_handler
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Consume a batch of the inbox."""
     return consume(event, context, partial(receive, context=context))

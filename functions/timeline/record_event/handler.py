@@ -3,12 +3,12 @@
 from typing import Any
 
 from interlock.events import Event
-from interlock.handler import parse, queue_handler
+from interlock.handler import event_handler, parse
 from interlock.inbox import consume
 from interlock.timeline import Timeline
 
 
-@queue_handler
+@event_handler
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Consume a batch of the timeline's queue."""
     return consume(event, context, record)

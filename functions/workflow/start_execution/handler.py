@@ -5,7 +5,7 @@ from typing import Any
 from interlock import aws
 from interlock.canonical.base import Canonical, Text
 from interlock.events import Event
-from interlock.handler import parse, queue_handler
+from interlock.handler import event_handler, parse
 from interlock.inbox import consume
 from interlock.telemetry import logger
 from interlock.timeline import Timeline
@@ -18,7 +18,7 @@ class StartExecution(Canonical):
     event: Event
 
 
-@queue_handler
+@event_handler
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Consume a batch of the start queue."""
     return consume(event, context, start)

@@ -38,17 +38,21 @@ print(json.dumps(sorted(sys.modules)))
 # What is large enough to be felt. botocore comes with the X-Ray SDK that the tracer needs.
 LARGE = {"aws_lambda_powertools", "aws_xray_sdk", "boto3", "botocore", "httpx", "pydantic"}
 EVERY = {"aws_lambda_powertools", "aws_xray_sdk", "botocore", "pydantic"}
-# These ask no AWS service, or only when they publish.
+# These ask no AWS service, or only while they work on an event.
 WITHOUT_BOTO3 = {
     "ingress/request_reconciliation",
     "workflow/assert_agreement",
+    "workflow/choose_instrument",
     "workflow/compare_digests",
+    "workflow/compute_credit",
     "workflow/decide_dunning",
     "workflow/judge_slice",
     "workflow/plan_reconciliation",
     "workflow/prepare_posting",
     "workflow/report_reconciliation",
+    "workflow/reserve_cap",
     "workflow/validate_account_hierarchy",
+    "workflow/validate_entitlement",
     "workflow/validate_order",
 }
 # An adapter is imported when its connection is first used. These read events, with no client.
@@ -56,6 +60,10 @@ VENDORS = {
     "ingress/salesforce": {"interlock.connectors.crm.salesforce_events"},
     "ingress/stripe": {
         f"interlock.connectors.billing.stripe_{part}" for part in ("documents", "events", "objects")
+    },
+    "ingress/zendesk": {
+        f"interlock.connectors.support.zendesk_{part}"
+        for part in ("case_fields", "events", "records")
     },
 }
 

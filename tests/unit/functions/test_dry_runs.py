@@ -9,7 +9,7 @@ from unittest.mock import Mock, create_autospec
 import pytest
 from interlock import aws
 from interlock.canonical import Command, Customer, Money, Opportunity, WriteBack
-from interlock.canonical.books import Cleared, FactsPage
+from interlock.canonical.books import Cleared, FactsPage, PostedDocument
 from interlock.connectors.billing.port import BalanceLines, BillingPort
 from interlock.connectors.crm.port import CrmPort
 from interlock.connectors.erp.port import CustomerCandidate, ErpPort
@@ -52,6 +52,7 @@ def port_of(area: str, command: dict[str, Any]) -> Mock:
         port.get_usage_windows.return_value = (window,)
         port.payout_lines.return_value = BalanceLines(lines=(), next=None)
     if area == "erp":
+        port.get_document.return_value = PostedDocument.model_construct(remote_id="7")
         cleared = Cleared(subsidiary="TESSALINE-US", amount=Money.of(1, "USD"))
         port.cleared_amounts.side_effect = lambda ids: dict.fromkeys(ids, cleared)
         candidate = CustomerCandidate(remote_id="7", name="Larkspur", by="external_id")

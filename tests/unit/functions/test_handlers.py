@@ -76,11 +76,12 @@ def test_every_write_of_a_function_is_allowed(
 ) -> None:
     written: list[Effect] = []
 
-    def once(effect: Effect, **how: Any) -> None:
+    def once(effect: Effect, **how: Any) -> Any:
         authority.check(
             effect.entity, effect.fields(), origin=effect.origin, creates=effect.creates
         )
         written.append(effect)
+        return effect.result.model_construct()
 
     area, verb_noun = name.split("/")
     connect(monkeypatch, area, Mock())
