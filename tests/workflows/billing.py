@@ -22,6 +22,7 @@ from local.sandboxes.stripe import (
     invoice_api,
     invoice_items,
     payment_intents,
+    schedules,
 )
 from local.sandboxes.stripe.account import Account, StripeObject
 from local.sandboxes.stripe.errors import ApiError
@@ -126,12 +127,15 @@ class Billing(Machine):
         """The latest object that an event of this type was about."""
         return next(e["data"]["object"] for e in reversed(self.events) if e["type"] == type)
 
-    def customer(self, erp: Erp, subsidiary: str = US) -> Customer:
-        """Enter a customer in billing and ERP, known to be the same account."""
+    def customer(self, erp: Erp, subsidiary: str = US, account: str | None = None) -> Customer:
+        """Enter a customer in billing and ERP, known to be the same account.
+
+        Unless an account is given, the CRM does not know it.
+        """
         currency, address = HOMES[subsidiary]
         number = next(_numbers)
         name = f"Billed Customer {number}"
-        account = f"salesforce:001Hs0000Billed{number:04}"
+        account = account or f"salesforce:001Hs0000Billed{number:04}"
         made = self.stripe.do(
             customers.create,
             name=name,
@@ -314,6 +318,48 @@ class Billing(Machine):
             self.cloud.clock.advance(DAY / 12)
             self.stripe.advance()
         return subscription
+
+    def subscribe(
+        self,
+        customer: Customer,
+        *,
+        seats: int,
+        price: int,
+        start: int | str = "now",
+        interval: str = "month",
+    ) -> StripeObject:
+        """Seats of a year, charged at the beginning of each interval, by invoices that are sent."""
+        schedule = self.stripe.do(
+            schedules.create,
+            customer=customer.stripe,
+            start_date=start,
+            default_settings={
+                "automatic_tax": {"enabled": True},
+                "billing_cycle_anchor": "phase_start",
+                "collection_method": "send_invoice",
+                "invoice_settings": {"days_until_due": 30},
+            },
+            phases=[
+                {
+                    "duration": {"interval": "year", "interval_count": 1},
+                    "items": [
+                        {
+                            "price_data": {
+                                "currency": customer.currency,
+                                "product": "SEAT-ANNUAL",
+                                "recurring": {"interval": interval},
+                                "tax_behavior": "exclusive",
+                                "unit_amount": price,
+                            },
+                            "quantity": seats,
+                        }
+                    ],
+                    "metadata": {SUBSIDIARY: customer.subsidiary},
+                }
+            ],
+        )
+        account = self.stripe.account
+        return account.subscriptions[account.schedules[schedule["id"]]["subscription"]]
 
     def use(self, id: str, customer: Customer, **changes: Any) -> Run:
         """A product tells what a customer used: the run that submits it."""

@@ -17,6 +17,8 @@ from local.environment import LocalEnvironment
 from local.sandboxes.salesforce_seed import USD_DEAL, DealSample, create_deal
 from tests.workflows.billing import Billing, Customer
 from tests.workflows.breakages import Stage
+from tests.workflows.credits import Credits, Served
+from tests.workflows.parts import part_of
 from tests.workflows.runs import Run, Workflow
 from tests.workflows.systems import Systems
 
@@ -93,6 +95,22 @@ def customer(new_customer: Callable[..., Customer]) -> Customer:
 
 
 @pytest.fixture
+def credits(billing: Billing, systems: Systems) -> Iterator[Credits]:
+    """Case to credit, with subscription billing that writes the books; open runs are aborted."""
+    credits = Credits(billing, systems.erp)
+    credits.begin()
+    yield credits
+    for run in credits.running():
+        run.stop()
+
+
+@pytest.fixture
+def served(credits: Credits) -> Served:
+    """A customer of the American company, charged 1,000.00 USD for the month."""
+    return credits.serve()
+
+
+@pytest.fixture
 def new_deal(environment: LocalEnvironment) -> Callable[..., str]:
     """Enter a deal of its own, not won yet; `changes` are fields of the opportunity."""
 
@@ -125,12 +143,16 @@ def stage(workflow: Workflow, systems: Systems, new_deal: Callable[..., str]) ->
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What is asserted of all the tests here, as by `make test-slow`, comes last among them."""
+    """Part by part; what is asserted of all the tests of one comes last among them."""
     ours = [item for item in items if item.path.parent == HERE]
     config.stash[ALL_TESTS] = {item.nodeid for item in ours}
     for item in ours:
         item.add_marker("workflow")
-    ordered = iter(sorted(ours, key=lambda item: item.path.name == "test_permissions.py"))
+    ordered = iter(
+        sorted(
+            ours, key=lambda item: (part_of(item.nodeid), item.path.name == "test_permissions.py")
+        )
+    )
     items[:] = [next(ordered) if item.path.parent == HERE else item for item in items]
 
 

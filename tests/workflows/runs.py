@@ -17,6 +17,9 @@ from local.sandboxes.salesforce_seed import OPEN_STAGE, close_won
 from local.sandboxes.salesforce_store import ORGANIZATION_ID
 
 SECONDS = 30
+GONE = "not-there"
+"""The name of what is not there, where a function looks for it."""
+
 QUEUES = ("SalesforceInbox", "StripeInbox", "StartQueue", "TimelineQueue")
 
 
@@ -90,6 +93,19 @@ class Machine:
             yield
         finally:
             deployed.handler = handler
+            self.cloud.end_idle_processes(function)
+
+    @contextmanager
+    def without(self, function: str, resource: str) -> Iterator[None]:
+        """A function whose environment names a resource that is not there: it fails at that."""
+        environment = self.cloud.function(function).environment
+        before = environment[resource]
+        environment[resource] = GONE
+        self.cloud.end_idle_processes(function)
+        try:
+            yield
+        finally:
+            environment[resource] = before
             self.cloud.end_idle_processes(function)
 
     def send(self, queue_url: str, *bodies: str) -> None:

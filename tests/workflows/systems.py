@@ -126,6 +126,12 @@ class Crm:
         row = self._organization.get("Account", account)
         return tuple(row[f"Interlock_{field}__c"] for field in fields)
 
+    def credit(self, account: str) -> tuple[Any, ...]:
+        """What sales see of an account's latest credit: case, amount, currency, credit notes."""
+        fields = ("Case", "Amount", "Currency", "Documents")
+        row = self._organization.get("Account", account.removeprefix("salesforce:"))
+        return tuple(row[f"Interlock_Credit_{field}__c"] for field in fields)
+
     def lines(self, deal: str) -> list[dict[str, Any]]:
         """The line items."""
         return self._organization.matching("OpportunityLineItem", "OpportunityId", deal)

@@ -8,9 +8,9 @@ from decimal import Decimal
 
 import pytest
 
-from local.sandboxes.stripe import balance, payouts, schedules, subscriptions
+from local.sandboxes.stripe import balance, payouts, subscriptions
 from local.sandboxes.stripe.account import Account, StripeObject
-from tests.workflows.billing import DAY, DE, JP, SUBSIDIARY, Billing, Customer
+from tests.workflows.billing import DAY, DE, JP, Billing, Customer
 from tests.workflows.systems import Systems
 
 # A minute of the real machine; `make test` has the ordinary way of each kind of document.
@@ -21,40 +21,11 @@ D = Decimal
 
 def subscribe(billing: Billing, customer: Customer, *, seats: int, price: int) -> StripeObject:
     """Seats by the month, from now on, and nothing is told of its first invoice."""
-    account = billing.stripe.account
     with billing.held_back():
-        schedule = billing.stripe.do(
-            schedules.create,
-            customer=customer.stripe,
-            start_date="now",
-            default_settings={
-                "automatic_tax": {"enabled": True},
-                "billing_cycle_anchor": "phase_start",
-                "collection_method": "send_invoice",
-                "invoice_settings": {"days_until_due": 30},
-            },
-            phases=[
-                {
-                    "duration": {"interval": "year", "interval_count": 1},
-                    "items": [
-                        {
-                            "price_data": {
-                                "currency": customer.currency,
-                                "product": "SEAT-ANNUAL",
-                                "recurring": {"interval": "month"},
-                                "tax_behavior": "exclusive",
-                                "unit_amount": price,
-                            },
-                            "quantity": seats,
-                        }
-                    ],
-                    "metadata": {SUBSIDIARY: customer.subsidiary},
-                }
-            ],
-        )
+        subscription = billing.subscribe(customer, seats=seats, price=price)
         billing.cloud.clock.advance(DAY / 12)
         billing.stripe.advance()
-    return account.subscriptions[account.schedules[schedule["id"]]["subscription"]]
+    return subscription
 
 
 def change(billing: Billing, subscription: StripeObject, seats: int) -> StripeObject:

@@ -24,7 +24,15 @@ from tests.workflows.systems import NOTHING, Footprint, Systems
 
 COMPLETE = Footprint(1, 1, 1, 1, 1, 2, "accepted")
 TOKENS = ("/oauth/tokens", "/services/oauth2/token")
-TABLES = ("EffectsTable", "CrossReferencesTable", "ExceptionsTable", "TimelineTable")
+TABLES = (
+    "EffectsTable",
+    "CrossReferencesTable",
+    "ExceptionsTable",
+    "TimelineTable",
+    "AllowancesTable",
+    "ApprovalsTable",
+    "AuditTable",
+)
 _deserialize = TypeDeserializer().deserialize
 
 
