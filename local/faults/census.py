@@ -6,12 +6,16 @@ team sees it. Support: the sandbox's API. CRM and billing: the records of the sa
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import httpx
+from interlock.canonical import Money
+from interlock.canonical.credits import CreditStatus
 from interlock.connections import Connection
 from interlock.connectors.erp.tryton_rest import TrytonRest
 
@@ -27,15 +31,21 @@ LEFT_OVER = "/deferral/"
 DOCUMENT_FIELDS = ["reference", "state", "untaxed_amount"]
 PROJECT = "Services of order "
 CUSTOMER_USER = "interlock-customer-"
+TOLD = re.compile(r"Credit: (?P<status>[^\n]+)\n.*Transaction: (?P<transaction>\S+)", re.DOTALL)
+"""What a case is told of its request for a credit, in a note."""
 
 
 @dataclass(frozen=True)
 class Remote:
-    """A record in a system that carries a business key of ours; `live` until it is taken back."""
+    """A record in a system that carries a business key of ours; `live` until it is taken back.
+
+    `net` is what a credit gives, before tax.
+    """
 
     id: str
     live: bool
     state: str
+    net: Decimal = Decimal(0)
 
 
 Key = tuple[str, str, str]
@@ -59,6 +69,7 @@ class Systems:
         readers = (
             *(self._crm, self._orders, self._customers, self._projects),
             *(self._documents, self._entries, self._billing, self._tickets),
+            *(self._credits, self._outcomes, self._notices),
         )
         for read in readers:
             for key, remote in read():
@@ -102,8 +113,8 @@ class Systems:
                 yield key, Remote(str(row["id"]), open_, state)
 
     def _documents(self) -> Iterator[tuple[Key, Remote]]:
-        """Invoices and credit memos, by the id that billing gave them; one that was reversed is
-        live no more."""
+        """Invoices and credit memos, by the id that billing gave them, and what voids them; one
+        that was reversed is live no more."""
         rows = self.erp.search("account.invoice", [["type", "=", "out"]], DOCUMENT_FIELDS)
         booked = [row["reference"] or "" for row in rows if row["state"] in BOOKED]
         reversed_ = {
@@ -113,6 +124,9 @@ class Systems:
         for row in rows:
             record, undone = row["reference"] or "", str(row["id"]) in reversed_
             if REVERSED in record:
+                voided = record.partition(REVERSED)[0]
+                remote = Remote(str(row["id"]), row["state"] in BOOKED, row["state"])
+                yield ("tryton", "void", voided), remote
                 continue
             entity = "credit_note" if row["untaxed_amount"] < 0 else "invoice"
             live = row["state"] in BOOKED and not undone
@@ -181,6 +195,40 @@ class Systems:
             if organization["external_id"]:
                 key = ("zendesk", "organization", organization["external_id"])
                 yield key, Remote(str(organization["id"]), True, "there")
+
+    def _credits(self) -> Iterator[tuple[Key, Remote]]:
+        """Credit notes for cases, and the debits that counter those which cannot be voided."""
+        account = self._environment.stripe.account
+        ours: dict[str, str] = {}
+        for note in list(account.credit_notes.values()):
+            if record := (note["metadata"] or {}).get("interlock_credit_id"):
+                ours[note["id"]] = record
+                countered = "interlock_countered_by" in note["metadata"]
+                state = "countered" if countered else note["status"]
+                net = Money.from_minor_units(note["subtotal"], note["currency"].upper()).amount
+                remote = Remote(note["id"], state == "issued", state, net)
+                yield ("stripe", "credit", record), remote
+        for entry in list(account.customer_balance_transactions.values()):
+            if record := ours.get(entry["metadata"].get("interlock_counters")):
+                yield ("stripe", "counter", record), Remote(entry["id"], True, "there")
+
+    def _outcomes(self) -> Iterator[tuple[Key, Remote]]:
+        """What cases were told, each time."""
+        desk = self._environment.desk
+        for number in list(self._environment.zendesk.account.tickets):
+            for told in filter(None, map(TOLD.fullmatch, desk.notes(number))):
+                case, status = f"zendesk:{number}", CreditStatus(told["status"]).name.lower()
+                key = ("zendesk", "credit_outcome", f"{case}/{told['transaction']}/{status}")
+                yield key, Remote(case, True, status)
+
+    def _notices(self) -> Iterator[tuple[Key, Remote]]:
+        """The latest credit on each account."""
+        for row in self._environment.organization.rows("Account"):
+            if number := row.get("Interlock_Credit_Case__c"):
+                account = f"salesforce:{row['Id']}"
+                transaction = self._environment.desk.entered(int(number))["transaction"]
+                key = ("salesforce", "credit_notice", f"{account}/{transaction}")
+                yield key, Remote(account, True, "shown")
 
     def _pages(self, name: str) -> Iterator[dict[str, Any]]:
         form = {"grant_type": "client_credentials", "scope": "read write", **ZENDESK_CLIENT}

@@ -20,18 +20,20 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import click
 
 from local.faults.harness import Harness, Plan
 from local.faults.invariants import Expectation, violations
+from local.faults.planned import place_of
 from local.faults.scenarios import BEGINNINGS, Transaction
 
 WAVE = 24
 ATTEMPTS_TO_REACH = 3
 VENDOR = ("crash_before", "lose", "crash_after")
 AWS = ("crash_before", "crash_after")
-ONCE_PER_PROCESS = ("GetParameter", "GetSecretValue", "token")
+ONCE_PER_PROCESS = ("GetParameter", "GetSecretValue", "token", "/configuration")
 COMPENSATE = "compensate"
 
 
@@ -50,13 +52,17 @@ class Point:
         return self.label.split()[0]
 
     @property
-    def invocation(self) -> int:
-        return int(self.label.split()[1])
+    def place(self) -> str:
+        """The call in whichever invocation."""
+        return place_of(self.label)
 
-    def in_invocations(self, most: int) -> set[str]:
-        """The label, with the number of each of the function's invocations."""
-        rest = self.label.split(" ", 2)[2]
-        return {f"{self.function} {number} {rest}" for number in range(1, most + 1)}
+    def is_met_by(self, trace: list[dict[str, Any]]) -> bool:
+        """Whether the fault came about, in whichever invocation."""
+        return any(
+            line["fault"]["kind"] == self.kind and place_of(line["call"]) == self.place
+            for line in trace
+            if "fault" in line
+        )
 
 
 @dataclass(frozen=True)
@@ -94,11 +100,10 @@ class Sweep:
         self.endings: Counter[str] = Counter()
         self.points = 0
         self.by_chance: list[Point] = []
-        self._invocations: Counter[str] = Counter()
 
     def record(self, way: Way, known: set[str]) -> tuple[Expectation, list[Point]]:
         """What a run without a crash leaves behind, and every boundary that it crosses and that is
-        not known yet."""
+        not known yet: what the way back begins with, a refusal, is none."""
         transaction = self._harness.new(way.workflow, way.plan)
         self._harness.start_cold(transaction)
         [account] = self._harness.run([transaction], way.decide)
@@ -108,16 +113,13 @@ class Sweep:
             broken.append("a team was asked")
         if broken:
             raise RuntimeError(f"{way} is broken without any crash: {'; '.join(broken)}")
-        labels = [line["call"] for line in self._harness.trace(transaction)]
+        trace = self._harness.trace(transaction)
+        labels = [line["call"] for line in trace if "fault" not in line]
         new = [label for label in dict.fromkeys(labels) if label not in known]
         known.update(new)
-        points = [
+        return expected, [
             Point(label, kind) for label in new for kind in (AWS if "| AWS" in label else VENDOR)
         ]
-        for point in points:
-            most = max(point.invocation, self._invocations[point.function])
-            self._invocations[point.function] = most
-        return expected, points
 
     def visit(self, way: Way, points: list[Point], expected: Expectation) -> None:
         """Crash one transaction at each point, many side by side."""
@@ -144,25 +146,24 @@ class Sweep:
     ) -> list[Point]:
         """One transaction for each point; those that did not come to their point.
 
-        Which item of a Map is invoked first is chance, and what a process has asked once it may
-        keep: `again`, any invocation will do, each in a process of its own.
+        Which item of a Map is invoked first is chance, how often a step finds that it has to wait
+        is too, and what a process has asked once it may keep: `again`, any invocation will do, each
+        in a process of its own.
         """
-        begun: dict[str, tuple[Point, set[str]]] = {}
+        begun: dict[str, Point] = {}
         transactions: list[Transaction] = []
         for point in points:
-            most = self._invocations[point.function]
-            labels = point.in_invocations(most) if again else {point.label}
-            faults = {label: {"kind": point.kind} for label in labels}
+            where = point.place if again else point.label
+            faults = {where: {"kind": point.kind, "once": True}}
             transaction = self._harness.new(way.workflow, way.plan | {"faults": faults})
             if again or any(call in point.label for call in ONCE_PER_PROCESS):
                 self._harness.start_cold(transaction, point.function)
-            begun[transaction.mark] = (point, labels)
+            begun[transaction.mark] = point
             transactions.append(transaction)
         unreached = []
         for account in self._harness.run(transactions, way.decide):
-            point, labels = begun[account.transaction.mark]
-            trace = self._harness.trace(account.transaction)
-            if not any(line["call"] in labels and "fault" in line for line in trace):
+            point = begun[account.transaction.mark]
+            if not point.is_met_by(self._harness.trace(account.transaction)):
                 unreached.append(point)
                 continue
             self.endings[account.ending] += 1
@@ -181,10 +182,9 @@ class Sweep:
             transaction = self._harness.new(way.workflow, way.plan)
             self._harness.start_cold(transaction)
             self._harness.run([transaction], way.decide)
-            runs.append({line["call"] for line in self._harness.trace(transaction)})
+            runs.append({place_of(line["call"]) for line in self._harness.trace(transaction)})
         for point in points:
-            labels = point.in_invocations(self._invocations[point.function])
-            if all(labels & crossed for crossed in runs):
+            if all(point.place in crossed for crossed in runs):
                 self._break(Violation(way, point, "not reached: the run crossed others"))
             else:
                 self.by_chance.append(point)

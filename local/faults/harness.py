@@ -17,10 +17,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
+from local.cli.api import Api
+from local.cli.errors import Failure
+from local.cli.target import Target
 from local.cloud import jsonata
 from local.cloud.clock import VirtualEvent
 from local.cloud.functions import Hook
-from local.environment import LocalEnvironment
+from local.cloud.names import REGION
+from local.environment import STACK, LocalEnvironment
 from local.faults import injector, state_machines
 from local.faults.census import Systems
 from local.faults.planned import counted, plan_of, the_mark_in
@@ -31,6 +35,9 @@ SECONDS_FOR_A_WAVE = 300
 DECIDED_BY = "the harness"
 ATTEMPTS_TO_DECIDE = 5
 MOST_DECISIONS = 20
+SECONDS_BEFORE_SWEEP = 16 * 60
+"""Longer than a sweep leaves what was just asked for to its event."""
+
 WHICH = ("", "NotVisible", "Delayed")
 
 Plan = dict[str, Any]
@@ -121,10 +128,11 @@ class Harness:
         url = self.cloud.resources["SalesforceInbox"]
         self.cloud.client("sqs").send_message_batch(QueueUrl=url, Entries=entries)
 
-    def sweep(self) -> None:
-        """Let the sweep look for won deals without an order, as its schedule does."""
-        function = self.cloud.function("SweepOpportunitiesFunction").name
-        self.cloud.client("lambda").invoke(FunctionName=function, Payload="{}")
+    def sweep(self, function: str = "SweepOpportunitiesFunction") -> None:
+        """Let a sweep look for what no event told of, as its schedule does: won deals without an
+        order, unless it is another one."""
+        name = self.cloud.function(function).name
+        self.cloud.client("lambda").invoke(FunctionName=name, Payload="{}")
 
     def changes_of(self, mark: str, act: Callable[[], None]) -> list[dict[str, Any]]:
         """Change a record in the CRM: its change events, which nobody has been told yet."""
@@ -143,6 +151,7 @@ class Harness:
         """Begin them together and follow them to their ends: what there is then.
 
         `decide` is what a team decides whenever one waits with an exception; None leaves it open.
+        Who is asked to approve one decides as the transaction says.
         """
         transactions = list(transactions)
         for transaction in transactions:
@@ -160,17 +169,25 @@ class Harness:
         end = time.monotonic() + seconds
         self.wait(transactions, meanwhile=meanwhile, seconds=seconds)
         for _ in range(MOST_DECISIONS):
-            waiting = [
-                (exception, account.transaction)
-                for account in follow(self.cloud, transactions)
-                for exception in account.waiting
-            ]
-            if not (decide and waiting):
+            if not self._people_act(follow(self.cloud, transactions), decide):
                 break
-            for exception, transaction in waiting:
-                self.decide(exception["id"], decide, transaction)
             self.wait(transactions, meanwhile=meanwhile, seconds=end - time.monotonic())
         return self.look(transactions)
+
+    def _people_act(self, accounts: list[Account], decide: str | None) -> bool:
+        """What has settled is decided, or swept if it never began: whether there was any such."""
+        answering = [a for a in accounts if a.running and a.transaction.answer]
+        asked = [(a, each) for a in answering for each in a.asked]
+        waiting = [(a, each) for a in accounts if decide for each in a.waiting]
+        sweeps = {a.transaction.swept_by for a in accounts if not a.runs} - {None}
+        for account, approval in asked:
+            self._answer(approval, account.transaction)
+        for account, exception in waiting:
+            self.decide(exception["id"], decide, account.transaction)
+        for function in sweeps:
+            self.cloud.clock.advance(SECONDS_BEFORE_SWEEP)
+            self.sweep(function)
+        return bool(asked or waiting or sweeps)
 
     def wait(
         self,
@@ -233,6 +250,19 @@ class Harness:
         for _ in range(ATTEMPTS_TO_DECIDE):
             answer = self.cloud.client("lambda").invoke(FunctionName=function, Payload=payload)
             if "FunctionError" not in answer:
+                return
+
+    def _answer(self, approval: dict[str, Any], transaction: Transaction) -> None:
+        """Decide over the API as the first who is asked: again, if it could not be done."""
+        told = {
+            "action": transaction.answer,
+            "reason": f"planned for {transaction.mark}",
+            "subject_hash": approval["subject_hash"],
+        }
+        api = Api(Target.local(STACK, REGION, self.cloud.url), approval["people"][0])
+        for _ in range(ATTEMPTS_TO_DECIDE):
+            with suppress(Failure):
+                api.post(f"/approvals/{approval['id']}/decision", told)
                 return
 
     def _hold(self, payload: bytes) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
+
+from interlock.audit import AuditHead, AuditRow
 
 from local.faults.census import Key, Remote
 from local.faults.snapshot import Account
@@ -13,7 +17,16 @@ ENDED = "SUCCEEDED"
 RUNNING = "RUNNING"
 DONE = "DONE"
 LEFT = "LEFT"
+CREDIT_WORKFLOW = "case-to-credit"
+UNTRACKED = ("organization", "counter", "void")
+"""What may be there without a row of its own in the ledger: as a part of another effect, or found
+and relied on."""
 
+DOCUMENTS = ("invoice", "credit_note")
+"""What the books have until billing voids it."""
+
+TOLD_OFTEN = ("exception.", "approval.escalated")
+"""What a run may tell of again, each time of something else."""
 
 Kind = tuple[str, str]
 """System and entity."""
@@ -24,13 +37,14 @@ class Expectation:
     """What a transaction should leave behind.
 
     `endings` are those that each of its runs may have, `live` how many records of which kind are
-    there, `events` what the timeline tells at least. Records in `gone` were taken away by people,
-    and of the kinds in `open` there may be any number.
+    there, `events` what the timeline tells at least, and `audited` what the audit says. Records in
+    `gone` were taken away by people, and of the kinds in `open` there may be any number.
     """
 
     endings: frozenset[str]
     live: Counter[Kind]
     events: frozenset[str]
+    audited: frozenset[str] = frozenset()
     gone: frozenset[Key] = frozenset()
     open: frozenset[Kind] = frozenset()
 
@@ -38,7 +52,7 @@ class Expectation:
     def of(cls, account: Account) -> Expectation:
         """From a transaction that went well."""
         events = frozenset(event["type"] for event in account.events)
-        return cls(frozenset(account.endings), _live(account), events)
+        return cls(frozenset(account.endings), _live(account), events, frozenset(_audited(account)))
 
 
 def violations(account: Account, expected: Expectation) -> list[str]:
@@ -49,6 +63,9 @@ def violations(account: Account, expected: Expectation) -> list[str]:
         *_disagreeing(account, expected.gone),
         *_lost(account, expected),
         *_untold(account, expected),
+        *_miscredited(account),
+        *_unaudited(account, expected),
+        *_unasked(account),
         *(f"set aside: {reason}" for reason in account.set_aside),
     ]
 
@@ -96,12 +113,13 @@ def _disagreeing(account: Account, gone: frozenset[Key]) -> Iterator[str]:
         elif row["state"] != "UNDONE" and not account.waiting:
             yield f"open: effect {row['effect']} is {row['state']}, and nobody works on it"
     for key, remotes in account.remote.items():
-        tracked = key not in left and (key in done or key[1] != "organization")
+        tracked = key not in left and (key in done or key[1] not in UNTRACKED)
         for remote in remotes:
             if remote.live and tracked and done.get(key) != remote.id and not account.waiting:
                 yield f"unknown: {_name(key)} {remote.id} is there, the ledger says {done.get(key)}"
+    voided = {(key[0], key[2]) for key in done if key[1] == "void"}
     for key, remote_id in done.items():
-        if key in gone:
+        if key in gone or (key[1] in DOCUMENTS and (key[0], key[2]) in voided):
             continue
         if remote_id not in [remote.id for remote in account.remote.get(key, []) if remote.live]:
             yield f"missing: the ledger says that {_name(key)} is {remote_id}; it is not there"
@@ -140,8 +158,77 @@ def _untold(account: Account, expected: Expectation) -> Iterator[str]:
         yield "untold: an exception is open, and the timeline does not say so"
     different = Counter(type_ for type_, _ in {(e["type"], e["id"]) for e in account.events})
     for type_, number in different.items():
-        if number > len(account.runs) and not type_.startswith("exception."):
+        if number > len(account.runs) and not type_.startswith(TOLD_OFTEN):
             yield f"told twice: {number} different {type_}"
+
+
+def _miscredited(account: Account) -> Iterator[str]:
+    """What is credited is what was granted, which the cap has room for."""
+    caps = {
+        (month["month"], month["cap"]["currency"]): Decimal(month["cap"]["amount"])
+        for row in _audit(account)
+        if row.action == "computed"
+        for month in json.loads(row.facts)["credit"]["months"]
+    }
+    own = Decimal(0)
+    for row in account.allowances:
+        content = row["content"]
+        amounts = [(each["transaction"], each["amount"]) for each in content["grants"]]
+        month = (content["month"], content["currency"])
+        granted = sum(Decimal(amount["amount"]) for _, amount in amounts)
+        if granted > caps.get(month, granted):
+            yield f"over the cap: {granted} of {caps[month]} are granted for {row['allowance']}"
+        own += sum(
+            Decimal(amount["amount"])
+            for transaction, amount in amounts
+            if account.transaction.mark in transaction
+        )
+    credited = sum(
+        remote.net
+        for key, remotes in account.remote.items()
+        if key[1] == "credit"
+        for remote in remotes
+        if remote.live
+    )
+    if not account.running and credited != own:
+        yield f"credited: {credited} by live credit notes, and {own} of the allowances are granted"
+
+
+def _unaudited(account: Account, expected: Expectation) -> Iterator[str]:
+    """The audit of a credit is whole, as far as events told of it, and has one end."""
+    anchors = [
+        AuditHead.model_validate(event["data"]["audit"])
+        for event in account.events
+        if "audit" in event["data"]
+    ]
+    chains = {chain.transaction: chain for chain in account.audit}
+    for chain in chains.values():
+        for problem in chain.problems(anchors):
+            yield f"audit: {chain.transaction}: {problem}"
+    for run in account.runs:
+        if CREDIT_WORKFLOW in run["stateMachineArn"] and run["status"] != RUNNING:
+            chain = chains.get(run["name"])
+            actions = [row.action for row in chain.rows] if chain else []
+            if actions.count("concluded") != 1 or actions[-1] != "concluded":
+                yield f"audit: {run['name']} has ended, and its audit is {', '.join(actions)}"
+    if not account.waiting:
+        for action in expected.audited - _audited(account):
+            yield f"audit: nothing says {action!r}"
+
+
+def _unasked(account: Account) -> Iterator[str]:
+    """Nobody is asked to approve what no run waits for."""
+    for approval in account.asked:
+        if approval["transaction"] not in account.running:
+            yield f"asked in vain: {approval['id']} is pending, and its run has ended"
+
+
+def _audit(account: Account) -> Iterator[AuditRow]:
+    return (row for chain in account.audit for row in chain.rows)
+
+
+def _audited(account: Account) -> frozenset[str]:
+    return frozenset(row.action for row in _audit(account))
 
 
 def _name(key: tuple[str, str, str]) -> str:

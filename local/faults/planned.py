@@ -22,7 +22,7 @@ appended to `traces/<mark>.jsonl`, a call a line. A plan may have:
 Faults are, by `kind`: crash_before and crash_after the call, timeout before and timeout_after it,
 lose (the answer), refuse (an answer instead of the call), refuse_after (instead of the call's own),
 and stale (fields of the answer as they were). One with `times` is a storm: so many calls to the
-same vendor in a row meet it.
+same vendor in a row meet it. One with `once` is met by the first invocation at its place alone.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Invocation:
                 self._denied(call)
                 or self._storm(call, lines)
                 or self._outage(call, lines)
-                or self._planned(label)
+                or self._planned(label, lines)
                 or self._drawn(label, call, lines)
             )
             self._write(file, {"call": label} | ({"fault": fault} if fault else {}))
@@ -142,9 +142,13 @@ class Invocation:
         passed = any(place_of(line.get("call", "")) == outage["since"] for line in lines)
         return outage["fault"] | {"storm": True} if passed else None
 
-    def _planned(self, label: str) -> Fault | None:
-        faults = self._plan.get("faults", {})
-        return faults.get(label) or faults.get(place_of(label))
+    def _planned(self, label: str, lines: list[Line]) -> Fault | None:
+        faults, place = self._plan.get("faults", {}), place_of(label)
+        fault = faults.get(label) or faults.get(place)
+        if fault and fault.get("once"):
+            met = any(place_of(line["call"]) == place for line in lines if "fault" in line)
+            return None if met else fault
+        return fault
 
     def _drawn(self, label: str, call: str, lines: list[Line]) -> Fault | None:
         """A fault at random, the same whenever the seed and the label are the same.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from local.environment import LocalEnvironment
-from local.faults import billing_scenarios
+from local.faults import billing_scenarios, credit_scenarios
 from local.faults.transaction import Transaction
 from local.sandboxes.salesforce_seed import USD_DEAL, DealSample, close_won, create_deal
 
@@ -52,6 +52,10 @@ class Beginning:
 
 
 BEGINNINGS = {
+    "case_to_credit.automatic": Beginning(credit_scenarios.automatic, "GetCreditMemosFunction"),
+    "case_to_credit.approved": Beginning(credit_scenarios.approved, "GetCreditMemosFunction"),
+    "case_to_credit.rejected": Beginning(credit_scenarios.rejected),
+    "case_to_credit.refused": Beginning(credit_scenarios.refused),
     "lead_to_order": Beginning(lead_to_order, "VerifyWriteBackFunction"),
     "subscription_billing.invoice": Beginning(billing_scenarios.invoice, "VerifyTotalsFunction"),
     "subscription_billing.credit_note": Beginning(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
+from interlock.audit import Chain, chain_of
 
 from local.cloud import LocalCloud
 from local.faults.census import Census
@@ -21,26 +22,35 @@ Row = dict[str, Any]
 class Account:
     """What is known of one transaction.
 
-    `runs` are its executions as Step Functions describes them, `waiting` its open exceptions;
-    `effects`, `references` and `events` are its rows of the ledger, the cross-reference store and
-    the timeline; `remote` is what the systems hold under its records; `set_aside` says why each of
-    its messages in a dead-letter queue is there.
+    `runs` are its executions as Step Functions describes them, `waiting` its open exceptions,
+    `asked` its approvals that nobody has decided; `effects`, `references` and `events` are its rows
+    of the ledger, the cross-reference store and the timeline, `allowances` those of its customer,
+    `audit` its chains; `remote` is what the systems hold under its records; `set_aside` says why
+    each of its messages in a dead-letter queue is there.
     """
 
     transaction: Transaction
     runs: list[Row] = field(default_factory=list)
     waiting: list[Row] = field(default_factory=list)
+    asked: list[Row] = field(default_factory=list)
     effects: list[Row] = field(default_factory=list)
     references: list[Row] = field(default_factory=list)
     events: list[Row] = field(default_factory=list)
+    allowances: list[Row] = field(default_factory=list)
+    audit: list[Chain] = field(default_factory=list)
     remote: Census = field(default_factory=dict)
     set_aside: list[str] = field(default_factory=list)
 
     @property
     def has_settled(self) -> bool:
-        """Whether all that still runs waits for a team."""
-        running = sum(run["status"] == "RUNNING" for run in self.runs)
-        return running <= len(self.waiting)
+        """Whether all that still runs waits for a person who will decide."""
+        asked = self.asked if self.transaction.answer else []
+        return len(self.running) <= len(self.waiting) + len(asked)
+
+    @property
+    def running(self) -> set[str]:
+        """The names of the runs that have not ended."""
+        return {run["name"] for run in self.runs if run["status"] == "RUNNING"}
 
     @property
     def endings(self) -> list[str]:
@@ -60,24 +70,35 @@ def _ending(run: Row) -> str:
 
 
 def follow(cloud: LocalCloud, transactions: Iterable[Transaction]) -> list[Account]:
-    """The transactions' runs and open exceptions: enough to see whether they have settled."""
+    """The transactions' runs, and who is to decide: enough to see whether they have settled."""
     accounts = [Account(transaction) for transaction in transactions]
+    marks = [account.transaction.all_marks for account in accounts]
+
+    def named(text: str) -> Iterator[Account]:
+        return (
+            account
+            for account, own in zip(accounts, marks, strict=True)
+            if any(mark in text for mark in own)
+        )
+
     states = cloud.client("stepfunctions")
     for machine in states.list_state_machines()["stateMachines"]:
         pages = states.get_paginator("list_executions").paginate(
             stateMachineArn=machine["stateMachineArn"]
         )
         for execution in (row for page in pages for row in page["executions"]):
-            for account in accounts:
-                if account.transaction.mark in execution["name"]:
-                    account.runs.append(
-                        states.describe_execution(executionArn=execution["executionArn"])
-                    )
+            for account in named(execution["name"]):
+                account.runs.append(
+                    states.describe_execution(executionArn=execution["executionArn"])
+                )
     for status in ("open", "resolving"):
         for row in _rows(cloud, "ExceptionsTable", "by_status", status=status):
-            for account in accounts:
-                if account.transaction.mark in row["correlation_id"]:
-                    account.waiting.append(row)
+            for account in named(row["correlation_id"]):
+                account.waiting.append(row)
+    for row in _rows(cloud, "ApprovalsTable", "by_status", status="pending"):
+        approval = json.loads(row["content"])
+        for account in named(approval["transaction"]):
+            account.asked.append(approval)
     return accounts
 
 
@@ -86,7 +107,7 @@ def take(cloud: LocalCloud, transactions: Iterable[Transaction], census: Census)
     accounts = follow(cloud, transactions)
     owner: dict[str, list[Account]] = defaultdict(list)
     for account in accounts:
-        for record in account.transaction.records:
+        for record in account.transaction.all_records:
             owner[record].append(account)
 
     def owners(record: str) -> list[Account]:
@@ -101,15 +122,30 @@ def take(cloud: LocalCloud, transactions: Iterable[Transaction], census: Census)
     for key, remotes in census.items():
         for account in owners(key[2]):
             account.remote[key] = remotes
+    for row in _rows(cloud, "AllowancesTable"):
+        for account in owners(row["allowance"].split("#")[0]):
+            account.allowances.append(row | {"content": json.loads(row["content"])})
     for row in _rows(cloud, "TimelineTable"):
         for account in accounts:
             if account.transaction.mark in row["correlation_id"]:
                 account.events.append(json.loads(row["event"]))
+    for chain in _chains(cloud):
+        for account in accounts:
+            if account.transaction.mark in chain.transaction:
+                account.audit.append(chain)
     for message in _dead_letters(cloud):
         for account in accounts:
             if account.transaction.mark in message["Body"]:
                 account.set_aside.append(_reason(message))
     return accounts
+
+
+def _chains(cloud: LocalCloud) -> Iterator[Chain]:
+    """The audit of every transaction."""
+    items: dict[str, list[Row]] = defaultdict(list)
+    for item in _rows(cloud, "AuditTable"):
+        items[item["transaction"]].append(item)
+    return (chain_of(transaction, found) for transaction, found in items.items())
 
 
 def _dead_letters(cloud: LocalCloud) -> Iterator[Row]:

@@ -22,6 +22,15 @@ POINTS = [
     Point("interlock-local-lead-to-order 1 | AWS AWSEvents.PutEvents | 1", "crash_after"),
 ]
 
+CREDIT = Way("case_to_credit.approved")
+CREDIT_POINTS = [
+    Point("ZendeskFunction 1 | AWS AWSEvents.PutEvents | 1", "crash_before"),
+    Point("ReserveCapFunction 1 | AWS DynamoDB_20120810.TransactWriteItems | 1", "crash_after"),
+    Point("DecideApprovalFunction 1 | AWS AWSStepFunctions.SendTaskSuccess | 1", "crash_before"),
+    Point("IssueCreditFunction 1 | POST stripe /v1/credit_notes | 1", "lose"),
+    Point("UpdateCaseFunction 1 | PUT zendesk /api/v2/tickets/* | 1", "crash_after"),
+]
+
 
 @pytest.fixture(scope="module")
 def sweep(harness: Harness) -> Sweep:
@@ -51,6 +60,17 @@ def test_nothing_twice_nothing_lost(
     sweep.visit(FORWARD, POINTS, recorded[0])
     assert sweep.violations == []
     assert sweep.endings == {"accepted": len(POINTS)}
+
+
+@pytest.mark.slow
+def test_a_credit_is_given_once(harness: Harness) -> None:
+    """What tells of it, reserves, decides, issues and answers; a person decides again."""
+    sweep = Sweep(harness, lambda line: None)
+    expected, points = sweep.record(CREDIT, set())
+    assert set(CREDIT_POINTS) <= set(points)
+    sweep.visit(CREDIT, CREDIT_POINTS, expected)
+    assert sweep.violations == []
+    assert sweep.endings == {"granted, posted": len(CREDIT_POINTS)}
 
 
 class Blind(Sweep):

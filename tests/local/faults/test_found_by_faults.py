@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from local.faults.harness import Harness
@@ -23,3 +25,13 @@ def test_customer_that_its_attempt_could_not_record(harness: Harness) -> None:
     assert waiting.ending == "waits for a team"
     [account] = harness.settle([transaction], "retry")
     assert violations(account, Expectation.of(whole)) == []
+
+
+@pytest.mark.slow
+def test_nobody_is_asked_about_a_credit_that_was_taken_back(harness: Harness) -> None:
+    """For days nobody decided, and a team took the run back: no decision can follow."""
+    transaction = replace(harness.new("case_to_credit.approved"), answer=None)
+    [account] = harness.run([transaction], "compensate")
+    assert account.ending == "cancelled"
+    assert [event["type"] for event in account.events].count("approval.escalated") == 7
+    assert violations(account, Expectation.of(account)) == []

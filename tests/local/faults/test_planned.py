@@ -48,6 +48,14 @@ def test_a_place_is_met_by_every_invocation(directory: Path) -> None:
     assert kinds(invocation(directory), CALL, CALL) == ["lose", None]
 
 
+def test_a_place_is_met_by_the_first_invocation_there_alone(directory: Path) -> None:
+    """Whichever it is: how often a step is tried before it comes there may be chance."""
+    plan(directory, faults={f"CreateOrder | {CALL} | 1": {"kind": "lose", "once": True}})
+    assert kinds(invocation(directory), "GET tryton /party") == [None]
+    assert kinds(invocation(directory), CALL, CALL) == ["lose", None]
+    assert kinds(invocation(directory), CALL) == [None]
+
+
 def test_a_storm_is_met_by_so_many_calls_to_one_vendor(directory: Path) -> None:
     plan(directory, faults={f"CreateOrder 1 | {CALL} | 1": TOO_MANY})
     first = invocation(directory)
