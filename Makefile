@@ -5,8 +5,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help demo demo-billing test test-slow crash-sweep chaos kills burst reconcile-memory lint
-.PHONY: generate clean
+.PHONY: help demo demo-billing demo-credit test test-slow crash-sweep chaos kills burst
+.PHONY: reconcile-memory lint generate clean
 
 help:
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -17,6 +17,9 @@ demo: .venv/local ## run lead to order from the real template into a real ERP
 demo-billing: SEED ?= 1
 demo-billing: .venv/local ## run a quarter of a small company into the ERP's books, twice; SEED=7
 	$(BIN)/interlock demo-billing --seed $(SEED)
+
+demo-credit: .venv/local ## seven customers' service credits, from a support case to the books
+	$(BIN)/interlock demo-credit
 
 test: .venv/test ## the tests: minutes
 	$(BIN)/python -m pytest -m "not slow" --numprocesses 2

@@ -1,7 +1,8 @@
 """The command line `interlock`, for developers and operators.
 
 On a machine: `interlock demo` shows lead to order from end to end, `interlock demo-billing` a
-quarter of subscription billing, `interlock up` keeps a local cloud running for the other commands.
+quarter of subscription billing, `interlock demo-credit` service credits, `interlock up` keeps a
+local cloud running for the other commands.
 Against an AWS account the other commands work alike: the ordinary AWS environment says which,
 --stack or INTERLOCK_STACK the stack.
 """
@@ -17,14 +18,20 @@ from local.cli.errors import Commands
 COMMANDS = {
     "demo": "local.cli.demo:demo",
     "demo-billing": "local.cli.demo_billing:demo_billing",
+    "demo-credit": "local.cli.demo_credit:demo_credit",
     "up": "local.cli.up:up",
     "send": "local.cli.send:send",
     "runs": "local.cli.runs:runs",
     "invoke": "local.cli.invoke:invoke",
     "exceptions": "local.cli.exceptions:exceptions",
     "resolve": "local.cli.exceptions:resolve",
+    "approvals": "local.cli.approvals:approvals",
+    "approve": "local.cli.approvals:approve",
+    "reject": "local.cli.approvals:reject",
+    "audit": "local.cli.audit:audit",
     "sweep": "local.cli.sweep:sweep",
     "reconcile": "local.cli.reconcile:reconcile",
+    "terms": "local.cli.terms:terms",
     "replay": "local.cli.replay:replay",
     "dead-letters": "local.cli.dead_letters:dead_letters",
 }
@@ -57,11 +64,15 @@ def interlock(ctx: click.Context, stack: str | None) -> None:
     \b
     interlock demo                    lead to order on this machine, from end to end
     interlock demo-billing            a quarter of a small company, into the ERP's books
+    interlock demo-credit             support cases become approved, capped, audited credits
     interlock up                      keep a local cloud running for the commands below
     interlock send events/partner/salesforce.OpportunityChangeEvent.json
     interlock runs                    what happened; `interlock runs ID` for one of them
     interlock exceptions              what waits for a team; `interlock resolve` decides
+    interlock approvals               credits that wait for a person; `approve` and `reject` decide
+    interlock audit 4711              who did what about a case's credits, and is it whole?
     interlock reconcile               billing against the books, to the cent
+    interlock terms show              the contract terms that credits are computed by
     interlock replay event ID         what it would write now; then the same event again
 
     The commands work on the local cloud that `interlock up` keeps running. With the ordinary AWS

@@ -39,6 +39,10 @@ STYLES = {
     "open": "yellow",
     "resolving": "cyan",
     "resolved": "green",
+    "pending": "yellow",
+    "approved": "green",
+    "rejected": "red",
+    "withdrawn": "dim",
 }
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")

@@ -97,6 +97,11 @@ def summary(event: Event) -> str:
                 f"{event.subject} of {placed.usage.occurred_at:%Y-%m-%d}, charged with the period"
                 f" from {placed.period.start:%Y-%m-%d}"
             )
+        case "approval.requested" | "approval.escalated":
+            amount = Money.model_validate(data["amount"])
+            return f"{data['id']} for {data['role']}: {amount}, case {data['case_number']}"
+        case "approval.decided":
+            return f"{data['id']}: {data['status']} by {data['by']}: {data['reason']}"
         case "exception.resolved":
             decision = data["decision"]
             return f"{data['id']}: {decision['action']} by {decision['by']}: {decision['reason']}"

@@ -17,15 +17,10 @@ from local.quarter.plan import Buyer, Quarter
 from local.quarter.trade import Trade
 from local.sandboxes.salesforce_seed import close_won, create_deal
 from local.sandboxes.stripe.events import partner_event
+from local.settling import come_to_rest, settle
 
-SECONDS_FOR_A_DAY = 300
-MINUTES = 60.0
 # How young an event is when sweeps still leave it to its delivery, and one minute.
-SWEPT_AFTER = 16 * MINUTES
-# What waits for longer waits for a day to come, and not for another record or a vendor.
-SOON = 180 * MINUTES
-QUEUES = ("SalesforceInbox", "StripeInbox", "StartQueue", "TimelineQueue")
-VISIBLE, IN_FLIGHT = "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"
+SWEPT_AFTER = 16 * 60.0
 
 
 @dataclass(frozen=True)
@@ -67,7 +62,7 @@ class Company:
         progress(f"{len(self._quarter.buyers)} deals are won")
         for buyer in self._quarter.buyers:
             self._orders[buyer.number] = f"salesforce:{self._win(buyer)}"
-        self._settle()
+        settle(self._cloud)
         for day in self._quarter.days:
             if day.weekday() == 0:
                 progress(f"the week of {day}")
@@ -90,14 +85,14 @@ class Company:
             self._trade.happens(happening, self._orders[happening.customer], moment)
         if self._disorder:
             self._arrive(self._disorder)
-        self._settle()
+        settle(self._cloud)
         self._look_at_flags(day)
 
     def _arrive(self, disorder: Disorder) -> None:
         """The events of the day come; what was lost, the daily sweep tells."""
         for event in disorder.arriving():
             self._environment.publish(partner_event(event))
-        self._come_to_rest()
+        come_to_rest(self._cloud)
         self._cloud.clock.advance(SWEPT_AFTER)
         targets = self._cloud.client("events").list_targets_by_rule(
             Rule=self._cloud.resources["SweepBillingDailyRule"].rsplit("/", 1)[-1]
@@ -106,31 +101,6 @@ class Company:
             FunctionName=self._cloud.function("SweepBillingFunction").name,
             Payload=targets[0]["Input"],
         )
-
-    def _settle(self) -> None:
-        """Until every message is handled and every run has ended, or waits for a day to come."""
-        clock = self._cloud.clock
-
-        def is_settled() -> bool:
-            if not clock.is_quiet() or self._messages(VISIBLE, IN_FLIGHT):
-                return False
-            deadline = clock.next_deadline()
-            return deadline is None or deadline > clock.now() + SOON
-
-        self._cloud.run_until(is_settled, SECONDS_FOR_A_DAY)
-
-    def _come_to_rest(self) -> None:
-        """Until nothing is done without time going by."""
-        quiet = self._cloud.clock.is_quiet
-        self._cloud.run_until(
-            lambda: quiet() and not self._messages(VISIBLE), SECONDS_FOR_A_DAY, jump=False
-        )
-
-    def _messages(self, *names: str) -> int:
-        sqs = self._cloud.client("sqs")
-        urls = [self._cloud.resources[queue] for queue in QUEUES]
-        answers = [sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names) for url in urls]
-        return sum(int(answer["Attributes"][name]) for answer in answers for name in names)
 
     def _look_at_flags(self, day: date) -> None:
         """Where sales see another flag than before: what they and support see."""

@@ -12,6 +12,7 @@ from local.cli.transaction import summary
 
 AMOUNT = {"amount": "108.25", "currency": "USD"}
 RAISED = {"id": "EX-1", "team": "Finance", "step": "PreparePosting", "message": "no account"}
+ASKED = {"id": "AP-1", "role": "support lead", "amount": AMOUNT, "case_number": "4711"}
 DATA: dict[str, dict[str, Any]] = {
     "order.accepted": {"order": "SO-1", "customer": "Larkspur", "total": AMOUNT},
     "order.cancelled": {"failed_step": "CreateErpOrder", "reason": "as agreed"},
@@ -21,6 +22,9 @@ DATA: dict[str, dict[str, Any]] = {
     "exception.escalated": RAISED,
     "exception.resolved": RAISED
     | {"decision": {"action": "retry", "by": "robin", "reason": "linked"}},
+    "approval.requested": ASKED,
+    "approval.escalated": ASKED,
+    "approval.decided": ASKED | {"status": "approved", "by": "lead@x", "reason": "checked"},
     "invoice.posted": {"number": "17", "amount": AMOUNT},
     "usage.submitted": {
         "placed": {
@@ -46,6 +50,8 @@ SAID = {
     "dunning.changed": "salesforce:001: past due",
     "exception.raised": "EX-1 for Finance: PreparePosting: no account",
     "exception.resolved": "EX-1: retry by robin: linked",
+    "approval.requested": "AP-1 for support lead: 108.25 USD, case 4711",
+    "approval.decided": "AP-1: approved by lead@x: checked",
 }
 
 
