@@ -8,11 +8,20 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
 
-ONE_ENVIRONMENT = ("tests/local/cli/", "tests/local/faults/", "tests/workflows/")
+from tests.workflows.parts import part_of
+
+# How long an example takes says how busy the machine is, and nothing of what is tested.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
+
+ONE_ENVIRONMENT = ("tests/local/cli/", "tests/local/faults/")
 """Folders whose tests share one local environment, of which a process can have one."""
-LONGEST = ("tests/contracts/erp/", *ONE_ENVIRONMENT)
+WORKFLOWS = "tests/workflows/"
+"""A folder of which two processes share the work, with an environment each."""
+LONGEST = ("tests/contracts/erp/", WORKFLOWS, *ONE_ENVIRONMENT)
 """What must not be left for the end, when one process waits for the other."""
 
 
@@ -21,6 +30,8 @@ class Scheduling(LoadFileScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
+        if file.startswith(WORKFLOWS):
+            return WORKFLOWS + part_of(nodeid)
         return next((folder for folder in ONE_ENVIRONMENT if file.startswith(folder)), file)
 
 
