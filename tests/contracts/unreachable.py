@@ -5,16 +5,22 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit
 
 from local.sandboxes.sandbox import Sandbox
 
 
 @contextmanager
 def unreachable(sandbox: Sandbox) -> Iterator[None]:
-    """Nobody listens at the sandbox's address, nor can another process come to do so."""
-    sandbox.close()
-    with socket.socket() as taken:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind(("127.0.0.1", urlsplit(sandbox.url).port))
-        yield
+    """Whoever connects to the sandbox meanwhile goes where nobody listens.
+
+    The port is bound all the while, so that no other process comes to listen there. The
+    sandbox's own port could not be had for that: once closed, it is anybody's.
+    """
+    address = sandbox.url
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        sandbox.url = "http://{}:{}".format(*silent.getsockname())
+        try:
+            yield
+        finally:
+            sandbox.url = address

@@ -466,9 +466,9 @@ class TestFaults:
         assert "wrong_key" not in str(rejected.value)
         assert rejected.value.request_id
 
-    def test_vendor_that_is_not_there(self, billing: BillingPort, sandbox: Sandbox) -> None:
+    def test_vendor_that_is_not_there(self, connect: Connect, sandbox: Sandbox) -> None:
         with unreachable(sandbox), pytest.raises(VendorUnavailable):
-            billing.create_customer(ACCOUNT, idempotency_key="key-1")
+            connect().create_customer(ACCOUNT, idempotency_key="key-1")
 
     def test_too_many_requests_change_nothing(
         self, billing: BillingPort, sandbox: Sandbox, customer_id: str

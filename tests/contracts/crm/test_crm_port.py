@@ -639,9 +639,9 @@ class TestFaults:
             operations(crm)[operation]()
 
     @EVERY
-    def test_no_connection_at_all(self, crm: CrmPort, sandbox, operation: str) -> None:
+    def test_no_connection_at_all(self, connect, sandbox, operation: str) -> None:
         with unreachable(sandbox), pytest.raises(VendorUnavailable):
-            operations(crm)[operation]()
+            operations(connect(sandbox))[operation]()
 
     def test_a_locked_row_is_written_next_time(self, crm: CrmPort, organization) -> None:
         organization.lock(USD_DEAL.record_id)

@@ -61,9 +61,9 @@ def desk(sandbox: ZendeskSandbox) -> SupportDesk:
 
 @pytest.fixture
 def connect(sandbox: ZendeskSandbox, desk: SupportDesk) -> Adapter:
-    """Makes an adapter on the sandbox with the secret it is given."""
+    """Makes an adapter on the sandbox, with another secret if given."""
 
-    def adapter(secret: dict[str, str]) -> Zendesk:
+    def adapter(secret: dict[str, str] = SECRET) -> Zendesk:
         class SandboxConnection(Connection):
             """A connection whose secret needs no Secrets Manager."""
 
@@ -82,7 +82,7 @@ def connect(sandbox: ZendeskSandbox, desk: SupportDesk) -> Adapter:
 @pytest.fixture
 def support(connect: Adapter) -> Zendesk:
     """The support port, on the sandbox."""
-    return connect(SECRET)
+    return connect()
 
 
 @pytest.fixture

@@ -310,9 +310,9 @@ class TestFaults:
         comments = api.get(f"/tickets/{number}/comments").json()["comments"]
         assert [comment["body"] for comment in comments] == [TASK.body, "Cancelled."]
 
-    def test_unreachable(self, support: SupportPort, sandbox: Sandbox) -> None:
+    def test_unreachable(self, connect: Callable[..., SupportPort], sandbox: Sandbox) -> None:
         with unreachable(sandbox), pytest.raises(VendorUnavailable):
-            support.create_task(TASK, idempotency_key="key-1")
+            connect().create_task(TASK, idempotency_key="key-1")
 
 
 class TestCredentials:
