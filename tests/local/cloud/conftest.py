@@ -165,7 +165,7 @@ class Stack:
     # -- time
 
     def until(self, predicate: Callable[[], Any], jump: bool = True) -> None:
-        self.cloud.run_until(predicate, timeout=15, jump=jump)
+        self.cloud.run_until(predicate, timeout=60, jump=jump)
 
     def now(self) -> float:
         return self.cloud.clock.now()
