@@ -6,7 +6,7 @@ the event's type, so that a rule selects by type alone.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
@@ -37,6 +37,8 @@ class Event(Canonical):
     id: Text
     type: Literal[
         "opportunity.closed_won",
+        "opportunity.closed_lost",
+        "opportunity.changed",
         "order.accepted",
         "order.cancelled",
         "invoice.finalized",
@@ -68,6 +70,16 @@ class Event(Canonical):
         "approval.requested",
         "approval.escalated",
         "approval.decided",
+        "contract.signed",
+        "contract.renewed",
+        "contract.amended",
+        "contract.ending",
+        "contract.ended",
+        "contract.reverted",
+        "renewal.due",
+        "amendment.requested",
+        "service.change_requested",
+        "service.changed",
         "reconciliation.requested",
         "reconciliation.completed",
         "exception.raised",
@@ -110,6 +122,41 @@ def credit_requested(case_id: str, requested_at: datetime, *, told_by: str | Non
         source=source,
         subject=case_id,
         occurred_at=requested_at,
+        correlation_id=transaction,
+    )
+
+
+def renewal_due(contract_id: str, ends_on: date, *, days: int, at: datetime, run: int = 1) -> Event:
+    """The event of a contract that ends in so many days: the same, whoever tells of it.
+
+    The transaction is the renewal of this term; `run` says which, once one was taken back.
+    """
+    transaction = f"renewal-{contract_id.partition(':')[2]}-{ends_on}"
+    if run > 1:
+        transaction += f"-{run}"
+    return Event(
+        id=f"{transaction}-{days}",
+        type="renewal.due",
+        source=SOURCE,
+        subject=contract_id,
+        occurred_at=at,
+        correlation_id=transaction,
+        data={"ends_on": ends_on.isoformat(), "days": days},
+    )
+
+
+def service_due(account_id: str, day: date) -> Event:
+    """The event of an account whose contracts entitle it to something else from a day on.
+
+    The same, whoever tells of it; the transaction is that day's.
+    """
+    transaction = f"service-{account_id.partition(':')[2]}-{day}"
+    return Event(
+        id=transaction,
+        type="service.change_requested",
+        source=SOURCE,
+        subject=account_id,
+        occurred_at=datetime.combine(day, time(tzinfo=UTC)),
         correlation_id=transaction,
     )
 

@@ -220,6 +220,15 @@ def test_a_subscription_is_for_the_recurring_lines_alone() -> None:
     assert subscription.customer_id == order.bill_to
 
 
+def test_a_subscription_begins_with_the_first_step_of_a_ramp() -> None:
+    steps = (samples.line(), samples.line(2, quantity="40", from_month=12))
+    order = samples.order(lines=(*steps, samples.line(3, "PLATFORM")), term_months=24)
+
+    subscription = Subscription.of(order)
+
+    assert [line.number for line in subscription.lines] == [1, 3]
+
+
 def _decision(**values: Any) -> dict[str, Any]:
     return {"step": "CreateOrder", "by": "ana", "reason": "seen", **values}
 

@@ -55,7 +55,11 @@ class LineKind(StrEnum):
 
 
 class Line(Canonical):
-    """One product sold. `amount` is net of tax, for the whole quantity and one billing year."""
+    """One product sold. `amount` is net of tax, for the whole quantity and one billing year.
+
+    A ramp has further lines of the product: each replaces the one before after `from_month` months
+    of the term.
+    """
 
     number: int
     sku: Sku
@@ -64,6 +68,7 @@ class Line(Canonical):
     quantity: Quantity
     unit_price: UnitPrice
     amount: Money
+    from_month: Annotated[int, Field(ge=0)] = 0
 
     @property
     def adds_up(self) -> bool:
@@ -95,6 +100,30 @@ class Split(Canonical):
     percent: Percent
 
 
+class RenewalTerms(Canonical):
+    """What was signed about the renewal of a contract.
+
+    Either party ends the contract `notice_days` before its end at the latest; else one that
+    `auto_renews` goes on for `renewal_months`. Prices rise by `uplift` percent, or by the published
+    index that `index` names; by `uplift_cap` percent at most, where one was agreed.
+    """
+
+    auto_renews: bool
+    notice_days: Days
+    renewal_months: Annotated[int, Field(ge=1, le=120)] = 12
+    uplift: Percent | None = None
+    index: Text | None = None
+    uplift_cap: Percent | None = None
+
+
+class DealKind(StrEnum):
+    """What a deal does: sell anew, or renew or amend a contract."""
+
+    NEW = "new"
+    RENEWAL = "renewal"
+    AMENDMENT = "amendment"
+
+
 class Opportunity(Record):
     """A snapshot of a deal as the CRM holds it now, with its lines and the account's ancestors.
 
@@ -102,10 +131,21 @@ class Opportunity(Record):
     before. The CRM adapter stops at an account it has already listed (which it lists again, so
     that a cycle can be seen) or at the depth it was asked for. `start_date` is when the service
     begins, a calendar day in the customer's time zone.
+
+    A deal of another `kind` than a new one is about the contract `contract_id`; with
+    `consolidates_into` that one's products go to this other contract instead of being renewed.
+    `discount` is what sales ask for on a renewal's price, in percent. `renewal` is what is agreed
+    about the renewal, None where the deal says nothing of it.
     """
 
     name: Text
     is_won: bool
+    is_lost: bool = False
+    kind: DealKind = DealKind.NEW
+    contract_id: RecordId | None = None
+    consolidates_into: RecordId | None = None
+    discount: Annotated[Percent, Field(ge=0, le=100)] | None = None
+    renewal: RenewalTerms | None = None
     currency: Currency
     amount: Money
     close_date: date
@@ -195,7 +235,7 @@ class Subscription(Record):
 
     @classmethod
     def of(cls, order: Order) -> Subscription:
-        """The subscription for an order's recurring lines."""
+        """The subscription for an order's recurring lines, at the start: a ramp's come later."""
         return cls(
             id=order.id,
             customer_id=order.bill_to,
@@ -204,7 +244,9 @@ class Subscription(Record):
             payment_days=order.payment_days,
             start_date=order.start_date,
             term_months=order.term_months,
-            lines=order.lines_of(LineKind.RECURRING),
+            lines=tuple(
+                line for line in order.lines_of(LineKind.RECURRING) if line.from_month == 0
+            ),
         )
 
 

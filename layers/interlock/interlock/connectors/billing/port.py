@@ -20,7 +20,9 @@ from interlock.canonical.billing import (
     UsageWindow,
 )
 from interlock.canonical.books import Fact, FactKind, FactsPage
+from interlock.canonical.contracts import BilledContract, Contract
 from interlock.canonical.credits import BillingContext, Credit, IssuedCredit
+from interlock.canonical.customer_view import RecurringRevenue
 
 if TYPE_CHECKING:
     from interlock.events import Event
@@ -191,4 +193,28 @@ class BillingPort(Protocol):
 
         It is voided where the billing system allows that, and otherwise countered on the customer's
         balance. Raises BusinessRuleViolation for money that was refunded, or credit that is used.
+        """
+
+    def get_billed_contract(self, remote_id: str) -> BilledContract:
+        """A subscription as it was created or amended last. Raises RecordNotFound."""
+
+    def amend_subscription(
+        self, contract: Contract, *, remote_id: str, idempotency_key: str
+    ) -> BilledContract:
+        """Let the subscription charge what the contract says, from today on.
+
+        What is past stays as it was charged. It ends with the contract unless that is active. A
+        product that is added, or taken away, within a year is charged by the time that is left of
+        it; the renewal's lines are charged from the term's first day. One that was told a later
+        revision of the contract is left as it is. Raises BusinessRuleViolation for what the billing
+        system cannot charge, and for a subscription that has been cancelled.
+        """
+
+    def get_recurring_revenue(self, customer_remote_id: str) -> RecurringRevenue:
+        """What is charged for a year of the customer's live subscriptions, and its credit."""
+
+    def get_final_invoice(self, remote_id: str) -> Invoice | None:
+        """The last invoice of a subscription that has ended; None when it never had one.
+
+        Raises NotYetPosted as long as it has not ended, or something of it is not invoiced yet.
         """

@@ -20,6 +20,7 @@ from interlock.canonical.books import (
     Posting,
     ServiceSchedule,
 )
+from interlock.canonical.customer_view import Receivables
 from interlock.canonical.records import Days, Percent, Sku
 
 
@@ -306,3 +307,6 @@ class ErpPort(Protocol):
 
     def find_facts(self, kind: FactKind, ids: tuple[str, ...]) -> tuple[Fact, ...]:
         """What is posted of these documents on any day; one that is posted twice is there twice."""
+
+    def get_receivables(self, customer_remote_id: str, *, today: date) -> Receivables:
+        """What the customer owes in the books, and what of it was due before today."""

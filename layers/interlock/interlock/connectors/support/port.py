@@ -7,8 +7,11 @@ from datetime import datetime
 from typing import Protocol
 
 from interlock.canonical import Task
+from interlock.canonical.contracts import Notice
 from interlock.canonical.credits import Case, CreditOutcome
+from interlock.canonical.customer_view import OpenCases
 from interlock.canonical.dunning import DunningFlag
+from interlock.canonical.services import Service
 
 
 class SupportPort(Protocol):
@@ -62,4 +65,31 @@ class SupportPort(Protocol):
         """The cases that ask for a credit and were told of none since, in any order.
 
         Both ends of the time of asking are included.
+        """
+
+    def get_open_cases(self, account_id: str) -> OpenCases:
+        """The cases that are not solved; none of a customer that support does not know."""
+
+    def get_notice(self, remote_id: str) -> Notice:
+        """Raises RecordNotFound."""
+
+    def find_notice(self, notice_id: str) -> Notice | None:
+        """The notice that carries this id and was not withdrawn."""
+
+    def send_notice(self, notice: Notice, *, idempotency_key: str) -> Notice:
+        """Send it to the customer's e-mail address, from where an answer comes back to support."""
+
+    def withdraw_notice(self, remote_id: str) -> Notice:
+        """Tell the customer that it does not hold; one that was withdrawn is left as it is."""
+
+    def read_service(self, account_id: str) -> Service | None:
+        """What the customer's organization says of its entitlements; None for nothing.
+
+        Also None when support does not know the customer.
+        """
+
+    def write_service(self, service: Service) -> Service | None:
+        """Set it on the customer's organization; the same again is harmless.
+
+        None when support does not know the customer.
         """
