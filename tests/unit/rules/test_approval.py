@@ -100,7 +100,7 @@ def test_the_rule_in_words() -> None:
     ],
 )
 def test_who_may_decide(decider: str, role: str, says: list[str]) -> None:
-    problems = problems_of(decider, requester=AGENT, role=role, policy=POLICY)
+    problems = problems_of(decider, of="credit", requester=AGENT, role=role, policy=POLICY)
 
     assert len(problems) == len(says)
     assert all(expected in problem for problem, expected in zip(problems, says, strict=True))
@@ -114,8 +114,8 @@ def test_who_may_decide(decider: str, role: str, says: list[str]) -> None:
 def test_four_eyes_whatever_the_letters(requester: str, role: str, data: st.DataObject) -> None:
     spelled = "".join(data.draw(st.sampled_from([letter, letter.upper()])) for letter in requester)
 
-    assert problems_of(spelled, requester=requester, role=role, policy=POLICY)
-    assert problems_of(requester, requester=spelled, role=role, policy=POLICY)
+    assert problems_of(spelled, of="credit", requester=requester, role=role, policy=POLICY)
+    assert problems_of(requester, of="credit", requester=spelled, role=role, policy=POLICY)
 
 
 # ---- What an approval is bound to

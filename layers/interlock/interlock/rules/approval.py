@@ -1,11 +1,12 @@
-"""Who has to approve a credit, who may, and what exactly was approved: the pure rules."""
+"""Who has to approve an amount, who may, and what of a credit was approved: the pure rules."""
 
 from __future__ import annotations
 
 from interlock.canonical.base import Canonical, Text
 from interlock.canonical.credits import Case, ComputedCredit
 from interlock.canonical.money import Money
-from interlock.rules.contract_terms import Amounts, AppliedTerms, ApprovalPolicy
+from interlock.rules.approval_policy import Amounts, ApprovalPolicy
+from interlock.rules.contract_terms import AppliedTerms
 
 # What of a case is its claim, as agents know it.
 WORDS = {
@@ -19,7 +20,7 @@ WORDS = {
 
 
 class Subject(Canonical):
-    """What an approval is bound to; another claim, other terms or another amount is another one."""
+    """What a credit's approval is bound to; of another claim, terms or amount it is another one."""
 
     claim: str
     terms: str
@@ -71,17 +72,20 @@ def route(amount: Money, policy: ApprovalPolicy, *, escalations: int = 0) -> Rou
     return Route(automatic=False, rule=rule, role=asked.role, people=policy.approvers[asked.role])
 
 
-def problems_of(decider: str, *, requester: str, role: str, policy: ApprovalPolicy) -> list[str]:
+def problems_of(
+    decider: str, *, of: str, requester: str, role: str, policy: ApprovalPolicy
+) -> list[str]:
     """Why a person may not decide, whom `role` was asked for; nothing when it may.
 
-    People are e-mail addresses, in whatever letters. Those of a later tier may decide too.
+    `of` is the kind of what is asked for. People are e-mail addresses, in whatever letters. Those
+    of a later tier may decide too.
     """
     person = decider.casefold()
     roles = [tier.role for tier in policy.tiers]
     able = roles[roles.index(role) :] if role in roles else []
     problems = []
     if person == requester.casefold():
-        problems.append(f"{decider} asked for the credit: somebody else has to decide")
+        problems.append(f"{decider} asked for the {of}: somebody else has to decide")
     if not any(person in policy.approvers[each] for each in able):
         names = " or ".join(able) or "no role of the policy"
         problems.append(f"{decider} may not decide: {names} has to")
