@@ -23,6 +23,7 @@ from local.cloud import (
     iam,
     interpreter,
     requests,
+    scheduler,
     sqs,
     stepfunctions,
     template,
@@ -45,6 +46,7 @@ from local.cloud.functions import (
 from local.cloud.iam import Decision
 from local.cloud.metrics import metrics_of
 from local.cloud.names import ACCOUNT, REGION
+from local.cloud.scheduler import Scheduler
 from local.cloud.schedules import Schedule, schedules
 
 MOTO_SETTINGS: dict[str, Any] = {
@@ -98,6 +100,7 @@ class LocalCloud:
         self._session = boto3.session.Session()
         self._event_sources: list[EventSource] = []
         self._schedules: list[Schedule] = []
+        self._scheduler = Scheduler(self.client_of_role)
         self._authoriser = iam.Authoriser()
         self._corrections = Corrections()
         self._quiet_polls = 0
@@ -259,6 +262,7 @@ class LocalCloud:
         stepfunctions.correct(corrections)
         interpreter.correct(corrections, self.client_of_role)
         eventbridge.correct(corrections, self._delivery.deliver, self._rule_switched)
+        scheduler.correct(corrections, self._scheduler.look_again)
         iam.evaluate_identity_policies(corrections, self._authoriser)
 
     def deploy(self, root: Path) -> None:
@@ -305,6 +309,7 @@ class LocalCloud:
         self._schedules = schedules(self._delivery.deliver)
         for schedule in self._schedules:
             schedule.start()
+        self._scheduler.start()
 
     def _deployed(self, logical_id: str, created: Any, path: list[str]) -> Function:
         """A function as moto's CloudFormation created it."""

@@ -8,6 +8,7 @@ import json
 import random
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -36,6 +37,35 @@ class Undeliverable(Exception):
         self.code = code
 
 
+@dataclass(frozen=True)
+class Failure:
+    """Why something was given up, after how many retries, and what kept it from more of them."""
+
+    code: str
+    message: str
+    retries: int
+    condition: str
+
+
+def repeat(policy: dict[str, Any], send: Callable[[], None]) -> Failure | None:
+    """Send until it is done, with the pauses and as often as a retry policy allows."""
+    retries = int(policy.get("MaximumRetryAttempts", DEFAULT_RETRIES))
+    expiry = clock.now() + int(policy.get("MaximumEventAgeInSeconds", DEFAULT_AGE_SECONDS))
+    attempt = 0
+    while True:
+        try:
+            send()
+            return None
+        except Undeliverable as error:
+            return Failure(error.code, str(error), attempt, "NO_RETRY")
+        except ClientError as error:
+            if attempt >= retries or clock.now() >= expiry:
+                code = error.response["Error"]["Code"]
+                return Failure(code, str(error), attempt, "MAX_RETRY_ATTEMPTS")
+        attempt += 1
+        clock.sleep(random.uniform(0.5, 1) * min(2**attempt, LONGEST_PAUSE_SECONDS))
+
+
 class Delivery:
     """Sends events to queues, functions, buses and log groups."""
 
@@ -50,24 +80,10 @@ class Delivery:
         ).start()
 
     def _deliver(self, target: dict[str, Any], event: dict[str, Any], rule: Any) -> None:
-        policy = target.get("RetryPolicy", {})
-        retries = int(policy.get("MaximumRetryAttempts", DEFAULT_RETRIES))
-        expiry = clock.now() + int(policy.get("MaximumEventAgeInSeconds", DEFAULT_AGE_SECONDS))
         body = target_input(target, event, rule)
-        attempt = 0
-        while True:
-            try:
-                self._send(target, body, rule)
-                return
-            except Undeliverable as error:
-                self._bury(target, event, rule, error, attempt, "NO_RETRY")
-                return
-            except ClientError as error:
-                if attempt >= retries or clock.now() >= expiry:
-                    self._bury(target, event, rule, error, attempt, "MAX_RETRY_ATTEMPTS")
-                    return
-            attempt += 1
-            clock.sleep(random.uniform(0.5, 1) * min(2**attempt, LONGEST_PAUSE_SECONDS))
+        policy = target.get("RetryPolicy", {})
+        if failure := repeat(policy, lambda: self._send(target, body, rule)):
+            self._bury(target, event, rule, failure)
 
     def _send(self, target: dict[str, Any], body: str, rule: Any) -> None:
         arn = target["Arn"]
@@ -103,38 +119,21 @@ class Delivery:
         logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=[entry])
 
     def _bury(
-        self,
-        target: dict[str, Any],
-        event: dict[str, Any],
-        rule: Any,
-        error: ClientError | Undeliverable,
-        retries: int,
-        reason: str,
+        self, target: dict[str, Any], event: dict[str, Any], rule: Any, failure: Failure
     ) -> None:
         """Send the original event to the target's dead-letter queue, if it has one."""
         queue = target.get("DeadLetterConfig", {}).get("Arn")
         if not queue or not queue_permits(queue, rule.arn):
             return
-        code = error.response["Error"]["Code"] if isinstance(error, ClientError) else error.code
         attributes = {
             "RULE_ARN": rule.arn,
             "TARGET_ARN": target["Arn"],
-            "ERROR_CODE": code,
-            "ERROR_MESSAGE": str(error),
-            "EXHAUSTED_RETRY_CONDITION": reason,
-            "RETRY_ATTEMPTS": str(retries),
+            "ERROR_CODE": failure.code,
+            "ERROR_MESSAGE": failure.message,
+            "EXHAUSTED_RETRY_CONDITION": failure.condition,
+            "RETRY_ATTEMPTS": str(failure.retries),
         }
-        self._send_message(queue, json.dumps(event), attributes)
-
-    def _send_message(self, queue: str, body: str, attributes: dict[str, str]) -> None:
-        self._client("sqs").send_message(
-            QueueUrl=queue_url(queue),
-            MessageBody=body,
-            MessageAttributes={
-                name: {"DataType": "String", "StringValue": value}
-                for name, value in attributes.items()
-            },
-        )
+        send_letter(self._client("sqs"), queue, json.dumps(event), attributes)
 
     def invoke_asynchronously(self, function: str, payload: bytes) -> None:
         """Invoke a function in the background, with Lambda's two retries; then its dead-letter
@@ -158,7 +157,18 @@ class Delivery:
                 "ErrorCode": "200",
                 "ErrorMessage": str(error.get("errorMessage", ""))[:1024] or "none",
             }
-            self._send_message(queue, payload.decode(), attributes)
+            send_letter(self._client("sqs"), queue, payload.decode(), attributes)
+
+
+def send_letter(sqs: Any, queue: str, body: str, attributes: dict[str, str]) -> None:
+    """Put a dead letter into a queue, by its ARN; the attributes say why it is one."""
+    sqs.send_message(
+        QueueUrl=queue_url(queue),
+        MessageBody=body,
+        MessageAttributes={
+            name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+        },
+    )
 
 
 def queue_named(arn: str) -> Any:

@@ -152,6 +152,7 @@ def accesses(service: str, action: str, body: dict[str, Any], path: str) -> list
         "dynamodb": _dynamodb_accesses,
         "events": _events_accesses,
         "lambda": _lambda_accesses,
+        "scheduler": _scheduler_accesses,
         "secretsmanager": _secret_accesses,
         "sqs": _sqs_accesses,
         "ssm": _parameter_accesses,
@@ -224,6 +225,17 @@ def _lambda_accesses(name: str, body: dict[str, Any], path: str) -> list[Access]
     function = unquote(path.split("/functions/")[1].split("/")[0]).split(":function:")[-1]
     action = "lambda:InvokeFunction" if path.endswith("/invocations") else name
     return [Access(action, arn("lambda", f"function:{function}"))]
+
+
+def _scheduler_accesses(name: str, body: dict[str, Any], path: str) -> list[Access]:
+    if "/schedules/" not in path:
+        return [Access(name, "*")]
+    group = body.get("GroupName") or body.get("groupName") or "default"
+    found = [Access(name, arn("scheduler", f"schedule/{group}/{path.split('/')[-1]}"))]
+    if "Target" in body:
+        passed_to = (("iam:passedtoservice", "scheduler.amazonaws.com"),)
+        found.append(Access("iam:PassRole", body["Target"]["RoleArn"], passed_to))
+    return found
 
 
 def _secret_accesses(name: str, body: dict[str, Any], path: str) -> list[Access]:

@@ -155,6 +155,7 @@ def know_missing_types() -> bool:
         "AWS::AppConfig::DeploymentStrategy",
         "AWS::AppConfig::Environment",
         "AWS::CloudWatch::Alarm",
+        "AWS::Scheduler::ScheduleGroup",
         "AWS::SecretsManager::Secret",
         "AWS::SQS::QueuePolicy",
     }
@@ -708,6 +709,30 @@ def replay_the_window() -> bool:
     return "Messages" in client("sqs").receive_message(QueueUrl=url)
 
 
+# -- EventBridge Scheduler
+
+
+@fault
+def miss_groups() -> bool:
+    scheduler = client("scheduler")
+    try:
+        scheduler.create_schedule(
+            Name="s",
+            GroupName="lost",
+            ScheduleExpression="at(2030-01-01T00:00:00)",
+            FlexibleTimeWindow={"Mode": "OFF"},
+            Target={
+                "Arn": "arn:aws:sqs:us-east-1:123456789012:q",
+                "RoleArn": "arn:aws:iam::123456789012:role/r",
+            },
+        )
+    except scheduler.exceptions.ResourceNotFoundException:
+        return False
+    except KeyError:
+        return True
+    return False
+
+
 # -- IAM
 
 
@@ -743,6 +768,7 @@ def correct() -> None:
         iam,
         interpreter,
         requests,
+        scheduler,
         sqs,
         stepfunctions,
     )
@@ -761,6 +787,7 @@ def correct() -> None:
     eventbridge.correct(
         corrections, deliver=lambda target, event, rule: None, on_change=lambda rule: None
     )
+    scheduler.correct(corrections, on_change=lambda: None)
     iam.evaluate_identity_policies(corrections, iam.Authoriser())
 
 

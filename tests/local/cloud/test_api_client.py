@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.cli.api import Api
+from local.cli.api import OPERATOR_ROLE, Api
 from local.cli.errors import Failure
 from local.cli.target import Target
 from local.cloud.names import ACCOUNT, REGION
@@ -43,6 +43,16 @@ def test_a_person_calls_under_the_own_address(stack, target):
         f"arn:aws:sts::{ACCOUNT}:assumed-role/{role}/support-lead@interlock.example"
     )
     assert event["queryStringParameters"] == {"status": "waiting (now)", "after": "a/b+c=&ü:@"}
+
+
+def test_a_person_calls_by_the_role_for_it(stack, target):
+    ada = "ada@interlock.example"
+    event = Api(target, ada, OPERATOR_ROLE).post("/things/1", {})
+    assert who(event).endswith(f"assumed-role/{stack.physical('OperatorRole')}/{ada}")
+    with pytest.raises(Failure, match=r"POST /things/1: User: arn:.* \(status 403\)"):
+        Api(target, ada).post("/things/1", {})
+    with pytest.raises(Failure, match=r"GET /things: User: arn:.* \(status 403\)"):
+        Api(target, ada, OPERATOR_ROLE).get("/things")
 
 
 def test_a_refusal_is_told_in_the_apis_words(target):

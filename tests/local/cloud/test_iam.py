@@ -140,3 +140,22 @@ def test_the_partition_of_an_item_is_a_condition():
     for body in ({"TableName": "orders"}, {"TableName": "lost", "Key": key}):
         [access] = accesses("dynamodb", "UpdateItem", body, "/")
         assert access.conditions == ()
+
+
+def test_a_schedule_needs_its_group_and_to_pass_its_role():
+    role = "arn:aws:iam::123456789012:role/remind"
+    body = {"GroupName": "reminders", "Target": {"RoleArn": role}}
+    schedule, passed = accesses("scheduler", "CreateSchedule", body, "/schedules/first")
+    assert schedule == Access(
+        "scheduler:CreateSchedule",
+        "arn:aws:scheduler:us-east-1:123456789012:schedule/reminders/first",
+    )
+    condition = {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}}
+    assert is_allowed(
+        [statement(action="iam:PassRole", resource=role, Condition=condition)], passed
+    )
+
+    [deleted] = accesses("scheduler", "DeleteSchedule", {"groupName": "g"}, "/schedules/first")
+    assert deleted.resource.endswith(":schedule/g/first")
+    [listed] = accesses("scheduler", "ListSchedules", {}, "/schedules")
+    assert listed.resource == "*"

@@ -19,6 +19,7 @@ from local.cloud import (
     iam,
     interpreter,
     requests,
+    scheduler,
     sqs,
     stepfunctions,
 )
@@ -32,6 +33,7 @@ MODULES = (
     iam,
     interpreter,
     requests,
+    scheduler,
     sqs,
     stepfunctions,
 )
