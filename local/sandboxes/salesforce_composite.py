@@ -1,6 +1,12 @@
-"""One call of the Salesforce sandbox's REST API, and the composite request made of several.
+"""One call of the Salesforce sandbox's REST API, and the composite requests made of several.
+
+A composite request has few subrequests, of many kinds; a composite graph has many that each write
+or read one record, and all of them take effect, or none. A subrequest has no header of the request
+that it is a part of, but for those that say who asks, and in which format.
 
 https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_composite_composite.htm
+https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_composite_graph.htm
+https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/requests_composite.htm
 """
 
 from __future__ import annotations
@@ -14,6 +20,13 @@ from urllib.parse import parse_qsl, urlsplit
 from local.sandboxes.salesforce_store import Actor, Fields, Organization, SalesforceError
 
 MAXIMUM = 25
+MAXIMUM_OF_GRAPHS = 75
+MAXIMUM_OF_NODES = 500
+# The resources that a node of a graph may ask for, and how.
+_NODE = re.compile(
+    r"POST /services/data/v\d+\.\d/sobjects/\w+/?"
+    r"|(GET|PATCH|DELETE) /services/data/v\d+\.\d/sobjects/\w+(/[^/]+){1,2}"
+)
 
 
 @dataclass
@@ -54,19 +67,58 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def run(organization: Organization, answer: Callable[[Call], Answer], call: Call) -> Answer:
+Resource = Callable[[Call], Answer]
+
+
+def run(organization: Organization, answer: Resource, call: Call) -> Answer:
     """Answer each part in order; with allOrNone, one that fails undoes them all."""
     body = call.body if isinstance(call.body, dict) else {}
     parts = body.get("compositeRequest") or []
     if not 1 <= len(parts) <= MAXIMUM:
-        message = f"Limit of {MAXIMUM} reached for operations in a composite request"
-        raise SalesforceError(400, "LIMIT_EXCEEDED", message)
+        raise _too_many(MAXIMUM, "operations in a composite request")
+    all_or_none = bool(body.get("allOrNone"))
+    response, _ = _answered(organization, answer, call, parts, all_or_none=all_or_none)
+    return Answer(200, response)
+
+
+def run_graphs(organization: Organization, answer: Resource, call: Call) -> Answer:
+    """Answer each graph: all of its nodes, or none of them."""
+    body = call.body if isinstance(call.body, dict) else {}
+    graphs = body.get("graphs") or []
+    nodes = sum(len(graph["compositeRequest"]) for graph in graphs)
+    if not 1 <= len(graphs) <= MAXIMUM_OF_GRAPHS:
+        raise _too_many(MAXIMUM_OF_GRAPHS, "graphs in a composite graph request")
+    if not 1 <= nodes <= MAXIMUM_OF_NODES:
+        raise _too_many(MAXIMUM_OF_NODES, "nodes in a composite graph request")
+    answers = []
+    for graph in graphs:
+        for node in graph["compositeRequest"]:
+            if not _NODE.fullmatch(f"{node['method']} {node['url']}"):
+                message = f"Unsupported node: {node['method']} {node['url']}"
+                raise SalesforceError(400, "INVALID_INPUT", message)
+        response, successful = _answered(
+            organization, answer, call, graph["compositeRequest"], all_or_none=True
+        )
+        told = {"graphResponse": response, "isSuccessful": successful}
+        answers.append({"graphId": graph["graphId"], **told})
+    return Answer(200, {"graphs": answers})
+
+
+def _answered(
+    organization: Organization,
+    answer: Resource,
+    call: Call,
+    parts: list[Fields],
+    *,
+    all_or_none: bool,
+) -> tuple[Fields, bool]:
+    """What the parts answer, in their order, and whether each of them was successful."""
     results: dict[str, Answer] = {}
     try:
         with organization.transaction():
             for part in parts:
                 results[part["referenceId"]] = _part(answer, call, part, results)
-                if body.get("allOrNone") and results[part["referenceId"]].status >= 300:
+                if all_or_none and results[part["referenceId"]].status >= 300:
                     raise _RolledBack
     except _RolledBack:
         results = _rolled_back(parts, results)
@@ -79,7 +131,12 @@ def run(organization: Organization, answer: Callable[[Call], Answer], call: Call
         }
         for reference, result in results.items()
     ]
-    return Answer(200, {"compositeResponse": response})
+    successful = all(result.status < 300 for result in results.values())
+    return {"compositeResponse": response}, successful
+
+
+def _too_many(maximum: int, what: str) -> SalesforceError:
+    return SalesforceError(400, "LIMIT_EXCEEDED", f"Limit of {maximum} reached for {what}")
 
 
 class _RolledBack(Exception):
@@ -96,9 +153,7 @@ def _rolled_back(parts: list[Fields], results: dict[str, Answer]) -> dict[str, A
     return {r: results[r] if r == failed else halted for r in references}
 
 
-def _part(
-    answer: Callable[[Call], Answer], call: Call, part: Fields, results: dict[str, Answer]
-) -> Answer:
+def _part(answer: Resource, call: Call, part: Fields, results: dict[str, Answer]) -> Answer:
     try:
         url = urlsplit(_substituted(part["url"], results))
         body = _substituted(part.get("body"), results)
@@ -114,7 +169,7 @@ def _part(
             version=match[1],
             parameters=dict(parse_qsl(url.query)),
             body=body,
-            headers=call.headers | part.get("httpHeaders", {}),
+            headers=part.get("httpHeaders", {}),
             user_id=call.user_id,
         )
     )

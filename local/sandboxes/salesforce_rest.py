@@ -38,6 +38,7 @@ _ROUTES = {
     ("GET", "/sobjects/<name>/<external_id>/<value>"): "read_by_external_id",
     ("PATCH", "/sobjects/<name>/<external_id>/<value>"): "upsert",
     ("POST", "/composite"): "composite",
+    ("POST", "/composite/graph"): "composite_graph",
 }
 
 
@@ -196,6 +197,9 @@ class RestApi:
 
     def _composite(self, call: Call) -> Answer:
         return composite.run(self.organization, self.answer, call)
+
+    def _composite_graph(self, call: Call) -> Answer:
+        return composite.run_graphs(self.organization, self.answer, call)
 
     # What they share
 

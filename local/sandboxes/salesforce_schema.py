@@ -138,6 +138,10 @@ _ACCOUNT = SObject(
         *_texts("Interlock_Credit_Currency__c"),
         Field("Interlock_Credit_Documents__c", "textarea"),
         Field("Interlock_Credit_Day__c", "date"),
+        Field("Interlock_Service__c"),
+        Field("Interlock_Entitlements__c", "textarea"),
+        Field("Interlock_Service_Until__c", "date"),
+        Field("Interlock_Service_Reason__c", "textarea"),
     ),
     children=(
         ("ChildAccounts", "Account", "ParentId"),
@@ -155,6 +159,7 @@ _OPPORTUNITY = SObject(
         Field("CloseDate", "date", required=True),
         _reference("AccountId", "Account"),
         _reference("OwnerId", "User"),
+        _reference("Pricebook2Id", "Pricebook2"),
         Field("Amount", "currency"),
         Field("Type", "picklist"),
         Field("Description"),
@@ -166,9 +171,21 @@ _OPPORTUNITY = SObject(
         Field("Contract_Term_Months__c", "double"),
         Field("Selling_Entity__c", "picklist"),
         Field("Payment_Terms__c", "picklist"),
+        Field("Contract_Change__c", "picklist"),
+        *_texts("Interlock_Contract__c", "Consolidates_Into__c"),
+        Field("Renewal_Discount__c", "percent"),
+        Field("Auto_Renews__c", "picklist"),
+        Field("Notice_Days__c", "double"),
+        Field("Renewal_Months__c", "double"),
+        Field("Uplift_Percent__c", "percent"),
+        Field("Uplift_Index__c"),
+        Field("Uplift_Cap__c", "percent"),
         Field("Interlock_Order_Number__c", external_id=True, unique=True),
         *_texts("Interlock_Order_Status__c", "Interlock_Subscription__c"),
         *_texts("Interlock_Correlation__c"),
+        Field("Interlock_Renewal__c", external_id=True, unique=True),
+        Field("Interlock_Offer__c"),
+        Field("Interlock_Quote_Working__c", "textarea"),
     ),
     children=(
         ("OpportunityLineItems", "OpportunityLineItem", "OpportunityId"),
@@ -182,7 +199,8 @@ _LINE_ITEM = SObject(
         *_SYSTEM,
         replace(_CURRENCY, writable=False),
         _reference("OpportunityId", "Opportunity", required=True),
-        _reference("Product2Id", "Product2", required=True),
+        _reference("PricebookEntryId", "PricebookEntry"),
+        _reference("Product2Id", "Product2"),
         Field("Quantity", "double", required=True),
         Field("UnitPrice", "currency", required=True),
         Field("Discount", "percent"),
@@ -192,6 +210,7 @@ _LINE_ITEM = SObject(
         Field("ServiceDate", "date"),
         Field("Description"),
         Field("SortOrder", "int"),
+        Field("Ramp_From_Month__c", "double"),
     ),
 )
 _SPLIT = SObject(
@@ -227,6 +246,23 @@ _PRODUCT = SObject(
         Field("Charge_Type__c", "picklist"),
     ),
 )
+_PRICE_BOOK = SObject(
+    "Pricebook2",
+    "01s",
+    (*_SYSTEM, _NAME, Field("IsActive", "boolean"), Field("IsStandard", "boolean")),
+)
+_PRICE_BOOK_ENTRY = SObject(
+    "PricebookEntry",
+    "01u",
+    (
+        *_SYSTEM,
+        _CURRENCY,
+        _reference("Pricebook2Id", "Pricebook2", required=True),
+        _reference("Product2Id", "Product2", required=True),
+        Field("UnitPrice", "currency", required=True),
+        Field("IsActive", "boolean"),
+    ),
+)
 
 SOBJECTS = (
     _ORGANIZATION,
@@ -237,6 +273,8 @@ SOBJECTS = (
     _SPLIT,
     _SPLIT_TYPE,
     _PRODUCT,
+    _PRICE_BOOK,
+    _PRICE_BOOK_ENTRY,
 )
 
 

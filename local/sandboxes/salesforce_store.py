@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -27,8 +27,7 @@ from local.sandboxes.salesforce_schema import (
     SObject,
     full_id,
 )
-
-Fields = dict[str, Any]
+from local.sandboxes.salesforce_values import Fields, address, converted, folded
 
 ORGANIZATION_ID = full_id("00DHs00000ILock")
 CURRENCIES = ("USD", "EUR", "JPY", "GBP")
@@ -90,6 +89,8 @@ class Organization:
         self.insert("Organization", {"Name": "Interlock sandbox", "IsSandbox": True}, id=self.id)
         self.revenue_split = self._split_type("Revenue", validated=True)
         self.overlay_split = self._split_type("Overlay", validated=False)
+        book = {"Name": "Standard Price Book", "IsActive": True, "IsStandard": True}
+        self.standard_price_book = self.insert("Pricebook2", book)
 
     def _first_user(self) -> Actor:
         user_id = full_id("005Hs00000Admin")
@@ -122,7 +123,7 @@ class Organization:
 
     def matching(self, sobject: str, field: str, value: Any) -> list[Fields]:
         """The records whose field has that value; case does not matter in an external id."""
-        return [r for r in self.rows(sobject) if _folded(r[field]) == _folded(value)]
+        return [r for r in self.rows(sobject) if folded(r[field]) == folded(value)]
 
     # Writing
 
@@ -232,8 +233,12 @@ class Organization:
             if before["StageName"] not in (None, row["StageName"]):
                 row["LastStageChangeDate"] = row["LastModifiedDate"]
         if kind.name == "OpportunityLineItem":
-            product = self._rows["Product2"][row["Product2Id"]]
             opportunity = self._rows["Opportunity"][row["OpportunityId"]]
+            if row["PricebookEntryId"]:
+                row["Product2Id"] = self._entry(row, opportunity)["Product2Id"]
+            elif not row["Product2Id"]:
+                raise _field_integrity("PricebookEntryId", "unknown (must specify pricebook entry)")
+            product = self._rows["Product2"][row["Product2Id"]]
             row["ProductCode"] = product["ProductCode"]
             row["Name"] = f"{opportunity['Name']} {product['Name']}"
             share = 1 - (row["Discount"] or Decimal(0)) / 100
@@ -246,12 +251,28 @@ class Organization:
             row["SplitTypeId"] = row["SplitTypeId"] or self.revenue_split
             row["SplitAmount"] = amount * row["SplitPercentage"] / 100
         if kind.name == "Account":
-            row["BillingAddress"] = _address(row)
+            row["BillingAddress"] = address(row)
         if kind.name == "User":
             row["Name"] = " ".join(filter(None, (row["FirstName"], row["LastName"])))
 
+    def _entry(self, line: Fields, opportunity: Fields) -> Fields:
+        """What a line item sells: an active entry of the opportunity's price book and currency."""
+        entry = self._rows["PricebookEntry"][line["PricebookEntryId"]]
+        if not entry["IsActive"]:
+            raise _field_integrity("PricebookEntryId", "pricebook entry is inactive")
+        if opportunity["Pricebook2Id"] not in (None, entry["Pricebook2Id"]):
+            message = "pricebook entry is in a different pricebook than the one assigned to the"
+            raise _field_integrity("PricebookEntryId", f"{message} opportunity")
+        if entry.get("CurrencyIsoCode") != opportunity.get("CurrencyIsoCode"):
+            message = "pricebook entry currency code does not match opportunity currency code"
+            raise _field_integrity("PricebookEntryId", message)
+        return entry
+
     def _derive(self, kind: SObject, row: Fields, by: Actor) -> None:
-        """The opportunity's amount is the sum of its line items, while it has any."""
+        """The opportunity's amount is the sum of its line items, while it has any.
+
+        Its price book is that of its first line item, unless it was chosen before.
+        """
         if kind.name != "OpportunityLineItem":
             return
         opportunity_id = row["OpportunityId"]
@@ -260,6 +281,10 @@ class Organization:
         values: Fields = {"HasOpportunityLineItem": bool(lines)}
         if lines:
             values["Amount"] = sum(line["TotalPrice"] for line in lines)
+        if row["PricebookEntryId"]:
+            values["Pricebook2Id"] = self._rows["PricebookEntry"][row["PricebookEntryId"]][
+                "Pricebook2Id"
+            ]
         self._save(self.schema["Opportunity"], opportunity, values, by, "UPDATE")
 
     def _refuse_duplicates(self, kind: SObject, record_id: str, values: Fields) -> None:
@@ -305,7 +330,7 @@ class Organization:
             code = "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"
             raise SalesforceError(400, code, message, [field.name])
         try:
-            return _converted(field.type, value)
+            return converted(field.type, value)
         except (ValueError, ArithmeticError) as error:
             message = f"Cannot deserialize instance of {field.type} from {value!r}"
             raise SalesforceError(400, "JSON_PARSER_ERROR", message) from error
@@ -342,40 +367,10 @@ class Organization:
             self.on_change(events.relayed(change, commit, sequence))
 
 
-def _address(row: Fields) -> Fields | None:
-    """The compound field: the parts of an address under short names, None when all are empty.
-
-    https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_reference/compound_fields_address.htm
-    """
-    parts = ("City", "Country", "CountryCode", "PostalCode", "State", "StateCode", "Street")
-    address = {part[0].lower() + part[1:]: row[f"Billing{part}"] for part in parts}
-    if not any(address.values()):
-        return None
-    return address | {"geocodeAccuracy": None, "latitude": None, "longitude": None}
+def _field_integrity(field: str, message: str) -> SalesforceError:
+    problem = f"field integrity exception: {field}, {message}"
+    return SalesforceError(400, "FIELD_INTEGRITY_EXCEPTION", problem, [field])
 
 
 def _is_cleared(values: Fields, name: str) -> bool:
     return name in values and values[name] is None
-
-
-def _folded(value: Any) -> Any:
-    return value.casefold() if isinstance(value, str) else value
-
-
-def _converted(type_name: str, value: Any) -> Any:
-    """A JSON value in the type of its field; raises ValueError when it is not one."""
-    if type_name in ("double", "currency", "percent", "int"):
-        if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-            raise ValueError("not a number")
-        return Decimal(str(value))
-    if type_name == "boolean":
-        if not isinstance(value, bool):
-            raise ValueError("not a boolean")
-        return value
-    if type_name == "date":
-        return date.fromisoformat(value)
-    if type_name == "datetime":
-        return datetime.fromisoformat(value)
-    if not isinstance(value, str):
-        raise ValueError("not a string")
-    return value

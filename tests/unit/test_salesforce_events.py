@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from interlock.connectors.crm.salesforce_events import CLIENT, delivery_key, translate
+from interlock.connectors.crm.salesforce_events import CLIENT, DISCOUNT, delivery_key, translate
 from interlock.errors import ContractViolation
 from interlock.events import Event
 
@@ -67,6 +67,7 @@ def translated(event: Any) -> tuple[Event, ...]:
         connection="salesforce",
         organisation=ORGANISATION,
         won_stages={"Closed Won", "Gewonnen"},
+        lost_stages={"Closed Lost", "Verloren"},
     )
 
 
@@ -93,6 +94,44 @@ def test_any_other_stage_is_nothing_to_do(stage: Any) -> None:
     assert translated(change(StageName=stage)) == ()
 
 
+@pytest.mark.parametrize("stage", ["Closed Lost", "Verloren"])
+def test_a_lost_deal(stage: str) -> None:
+    [lost] = translated(change(StageName=stage))
+    [won] = translated(change())
+
+    assert lost == won.model_copy(update={"type": "opportunity.closed_lost"})
+
+
+@pytest.mark.parametrize("discount", [7.5, 0, None])
+def test_another_discount_is_a_change_of_an_open_deal(discount: float | None) -> None:
+    event = change(header={"changedFields": [DISCOUNT]}, **{DISCOUNT: discount})
+    del event["detail"]["payload"]["StageName"]
+    [won] = translated(change())
+
+    assert translated(event) == (won.model_copy(update={"type": "opportunity.changed"}),)
+
+
+@pytest.mark.parametrize(
+    ("stage", "told"),
+    [
+        ("Closed Won", "opportunity.closed_won"),
+        ("Closed Lost", "opportunity.closed_lost"),
+        ("Negotiation", "opportunity.changed"),
+    ],
+)
+def test_a_change_that_means_several_things_is_told_once(stage: str, told: str) -> None:
+    header = {"changedFields": ["StageName", DISCOUNT]}
+
+    assert [event.type for event in translated(change(header=header, StageName=stage))] == [told]
+
+
+def test_our_own_change_of_the_discount_or_to_a_lost_stage_is_dropped() -> None:
+    ours = {"changeOrigin": f"com/salesforce/api/rest/66.0;client={CLIENT}"}
+
+    assert translated(change(header=ours, StageName="Closed Lost")) == ()
+    assert translated(change(header=ours | {"changedFields": [DISCOUNT]}, StageName=None)) == ()
+
+
 def test_a_change_that_does_not_touch_the_stage() -> None:
     event = change(NextStep="Call")
     del event["detail"]["payload"]["StageName"]
@@ -115,7 +154,9 @@ def test_several_deals_changed_alike_are_an_event_each() -> None:
 
 @pytest.mark.parametrize("kind", ["GAP_CREATE", "GAP_UPDATE", "GAP_UNDELETE"])
 def test_a_gap_is_a_hint_to_look(kind: str) -> None:
-    assert [event.subject for event in translated(gap(kind, DEAL))] == [f"salesforce:{DEAL}"]
+    [hint] = translated(gap(kind, DEAL))
+
+    assert (hint.type, hint.subject) == ("opportunity.closed_won", f"salesforce:{DEAL}")
 
 
 def test_a_deleted_deal_is_not_won() -> None:
@@ -211,6 +252,7 @@ def test_what_is_not_for_us(values: dict[str, Any], reason: str) -> None:
         ({"sequenceNumber": 10**2000}, "sequenceNumber"),
         ({"changeType": None}, "changeType"),
         ({"changeOrigin": 7}, "changeOrigin"),
+        ({"changedFields": "StageName"}, "changedFields"),
     ],
 )
 def test_a_malformed_header_names_the_field(header: dict[str, Any], named: str) -> None:

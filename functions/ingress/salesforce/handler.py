@@ -13,11 +13,12 @@ from interlock.telemetry import logger
 
 
 class IngressSettings(Settings):
-    """The connection whose events these are, our organisation, and its names for "closed won"."""
+    """The connection whose events these are, our organisation, and its names for closed deals."""
 
     connection_name: str
     salesforce_organisation: str
     salesforce_won_stages: str
+    salesforce_lost_stages: str
 
 
 @event_handler
@@ -33,7 +34,8 @@ def receive(partner_event: dict[str, Any], context: Any) -> None:
         partner_event,
         connection=settings.connection_name,
         organisation=settings.salesforce_organisation,
-        won_stages={stage.strip() for stage in settings.salesforce_won_stages.split(",")},
+        won_stages=salesforce_events.stages(settings.salesforce_won_stages),
+        lost_stages=salesforce_events.stages(settings.salesforce_lost_stages),
     )
     if not translated:
         logger.info("nothing to do for this event", extra={"event_id": partner_event.get("id")})

@@ -9,6 +9,7 @@ import pytest
 from interlock.canonical import LineKind, Money, OrderStatus, UnitPrice, WriteBack
 from interlock.canonical.credits import CreditNotice
 from interlock.canonical.dunning import DunningFlag, DunningStatus
+from interlock.canonical.services import Service, ServiceState
 from interlock.connectors.crm.port import CrmPort
 from interlock.errors import (
     ContractViolation,
@@ -513,6 +514,12 @@ def operations(crm: CrmPort, opportunity_id: str = DEAL, account_id: str = "") -
         "read_write_back": lambda: crm.read_write_back(opportunity_id),
         "write_dunning": lambda: crm.write_dunning(flag),
         "read_dunning": lambda: crm.read_dunning(flag.account_id),
+        "read_quote": lambda: crm.read_quote(opportunity_id),
+        "get_relationship": lambda: crm.get_relationship(flag.account_id),
+        "write_service": lambda: crm.write_service(
+            Service(account_id=flag.account_id, state=ServiceState.ENDED)
+        ),
+        "read_service": lambda: crm.read_service(flag.account_id),
         "won_without_order": lambda: list(crm.won_without_order(**ALWAYS)),
     }
 
@@ -523,12 +530,25 @@ OF_ONE_RECORD = [
     "read_write_back",
     "write_dunning",
     "read_dunning",
+    "read_quote",
+    "get_relationship",
+    "write_service",
+    "read_service",
 ]
 EVERY = pytest.mark.parametrize("operation", [*OF_ONE_RECORD, "won_without_order"])
 ONE_RECORD = pytest.mark.parametrize("operation", OF_ONE_RECORD)
 PREFIXES = ("006", "001")  # of the ids of deals and of accounts
 READS = pytest.mark.parametrize(
-    "operation", ["get_opportunity", "read_write_back", "read_dunning", "won_without_order"]
+    "operation",
+    [
+        "get_opportunity",
+        "read_write_back",
+        "read_dunning",
+        "read_quote",
+        "get_relationship",
+        "read_service",
+        "won_without_order",
+    ],
 )
 
 

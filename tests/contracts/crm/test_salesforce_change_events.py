@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 from interlock.canonical import OrderStatus, WriteBack
 from interlock.canonical.dunning import DunningFlag, DunningStatus
@@ -12,11 +14,15 @@ from simple_salesforce.exceptions import (
 )
 
 from local.sandboxes import salesforce_events
-from local.sandboxes.salesforce_schema import WON_STAGE
+from local.sandboxes.salesforce_schema import LOST_STAGE, WON_STAGE
 from local.sandboxes.salesforce_seed import (
     USD_DEAL,
+    ask_discount,
+    close_lost,
     close_won,
     create_deal,
+    reopen,
+    set_lines,
 )
 from tests.contracts.crm.clients import NEW_DEAL
 
@@ -26,7 +32,11 @@ ACCOUNT = USD_DEAL.accounts[0].record_id
 
 def canonical(organization, event):
     return translate(
-        event, connection="salesforce", organisation=organization.id, won_stages={WON_STAGE}
+        event,
+        connection="salesforce",
+        organisation=organization.id,
+        won_stages={WON_STAGE},
+        lost_stages={LOST_STAGE},
     )
 
 
@@ -38,6 +48,35 @@ def test_a_deal_that_is_won_starts_once(organization, events):
     assert event.type == "opportunity.closed_won"
     assert event.subject == DEAL
     assert event.occurred_at.timestamp() * 1000 // 1 == organization.clock().timestamp() * 1000 // 1
+
+
+def test_a_deal_that_is_lost_and_negotiated_again(organization, events):
+    close_lost(organization, USD_DEAL.record_id)
+    reopen(organization, USD_DEAL.record_id)
+    close_won(organization, USD_DEAL.record_id)
+
+    told = [[event.type for event in canonical(organization, sent)] for sent in events]
+    assert told == [["opportunity.closed_lost"], [], ["opportunity.closed_won"]]
+
+
+@pytest.mark.parametrize("percent", [Decimal("12.5"), Decimal(0)])
+def test_a_discount_that_is_asked_for(organization, events, percent):
+    ask_discount(organization, USD_DEAL.record_id, percent)
+    ask_discount(organization, USD_DEAL.record_id, None)
+    ask_discount(organization, USD_DEAL.record_id, None)
+
+    told = [[event.type for event in canonical(organization, sent)] for sent in events]
+    assert told[:2] == [["opportunity.changed"]] * 2
+    assert told[2:] == [[]]
+    assert "Renewal_Discount__c" in header_of(events[0])["changedFields"]
+
+
+def test_lines_that_are_edited_change_the_amount_alone(organization, events):
+    set_lines(organization, USD_DEAL.record_id, USD_DEAL.lines[:1])
+
+    [event] = events
+    assert event["detail"]["payload"]["Amount"] == 24000.0
+    assert canonical(organization, event) == ()
 
 
 def test_the_echo_of_our_write_back_is_dropped(organization, events, crm):

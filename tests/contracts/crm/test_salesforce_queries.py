@@ -206,3 +206,93 @@ def test_composite_without_all_or_none_keeps_what_worked(client, organization):
     assert account["body"][0]["errorCode"] == "REQUIRED_FIELD_MISSING"
     assert deal["body"][0]["errorCode"] == "PROCESSING_HALTED"
     assert read["httpStatusCode"] == 400
+
+
+SOBJECTS = "/services/data/v66.0/sobjects"
+
+
+def graph(client, *nodes: dict, **headers: str) -> dict:
+    """The answer to one graph of nodes."""
+    nodes = [node | {"referenceId": f"n{number}"} for number, node in enumerate(nodes)]
+    body = {"graphs": [{"graphId": "g", "compositeRequest": nodes}]}
+    [answer] = client.restful("composite/graph", method="POST", json=body, headers=headers)[
+        "graphs"
+    ]
+    assert answer["graphId"] == "g"
+    return answer
+
+
+def test_a_graph_replaces_a_deals_lines_at_once(client, organization, events):
+    lines = organization.matching("OpportunityLineItem", "OpportunityId", USD_DEAL.record_id)
+    [entry, *_] = client.query(
+        "SELECT Id FROM PricebookEntry WHERE Pricebook2.IsStandard = TRUE"
+        " AND Product2.ProductCode = 'SEAT-ANNUAL' AND CurrencyIsoCode = 'USD'"
+    )["records"]
+    sold = {"OpportunityId": USD_DEAL.record_id, "PricebookEntryId": entry["Id"]}
+    sold |= {"Quantity": 2, "UnitPrice": 9.5, "Ramp_From_Month__c": 6}
+    answer = graph(
+        client,
+        *(
+            {"method": "DELETE", "url": f"{SOBJECTS}/OpportunityLineItem/{line['Id']}"}
+            for line in lines
+        ),
+        {"method": "POST", "url": f"{SOBJECTS}/OpportunityLineItem", "body": sold},
+        {"method": "GET", "url": f"{SOBJECTS}/OpportunityLineItem/@{{n3.id}}"},
+    )
+    assert answer["isSuccessful"]
+    *deleted, created, read = answer["graphResponse"]["compositeResponse"]
+    assert [part["httpStatusCode"] for part in deleted] == [204] * 3
+    assert (created["httpStatusCode"], read["body"]["TotalPrice"]) == (201, 19.0)
+    [event] = events
+    assert event["detail"]["payload"]["Amount"] == 19.0
+
+
+def test_a_graph_takes_effect_as_a_whole_or_not_at_all(client, organization, events):
+    answer = graph(
+        client,
+        {"method": "POST", "url": f"{SOBJECTS}/Opportunity", "body": NEW_DEAL},
+        {"method": "POST", "url": f"{SOBJECTS}/Account", "body": {}},
+    )
+    assert not answer["isSuccessful"]
+    parts = answer["graphResponse"]["compositeResponse"]
+    codes = [part["body"][0]["errorCode"] for part in parts]
+    assert codes == ["PROCESSING_HALTED", "REQUIRED_FIELD_MISSING"]
+    assert not organization.matching("Opportunity", "Name", "New deal")
+    assert events == []
+
+
+def test_a_part_has_the_headers_of_its_own_alone(client, events):
+    options = {"Sforce-Call-Options": "client=interlock"}
+    node = {"method": "PATCH", "url": f"{SOBJECTS}/Opportunity/{USD_DEAL.record_id}"}
+    graph(client, node | {"body": {"Description": "a"}}, **options)
+    graph(client, node | {"body": {"Description": "b"}, "httpHeaders": options})
+    headers = [event["detail"]["payload"]["ChangeEventHeader"] for event in events]
+    assert [header["changeOrigin"] for header in headers] == [
+        "com/salesforce/api/rest/66.0",
+        "com/salesforce/api/rest/66.0;client=interlock",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("graphs", "code"),
+    [
+        ([], "LIMIT_EXCEEDED"),
+        ([{"graphId": "g", "compositeRequest": []}], "LIMIT_EXCEEDED"),
+        ([{"graphId": "g", "compositeRequest": [{}] * 501}], "LIMIT_EXCEEDED"),
+        (
+            [
+                {
+                    "graphId": "g",
+                    "compositeRequest": [
+                        {"method": "GET", "url": "/services/data/v66.0/query", "referenceId": "q"}
+                    ],
+                }
+            ],
+            "INVALID_INPUT",
+        ),
+    ],
+)
+def test_a_graph_has_records_for_nodes_and_not_too_many(client, graphs, code):
+    with pytest.raises(SalesforceMalformedRequest) as error:
+        client.restful("composite/graph", method="POST", json={"graphs": graphs})
+    assert code_of(error) == code

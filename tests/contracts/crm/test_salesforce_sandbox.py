@@ -160,6 +160,66 @@ def test_the_amount_is_the_sum_of_the_line_items(client):
     assert client.Opportunity.get(USD_DEAL.record_id)["Amount"] == 24000 + 30 * 432 + 16000
 
 
+def an_entry(client, organization, **fields) -> str:
+    """A price of seats in dollars, in the standard price book."""
+    [product] = organization.matching("Product2", "ProductCode", "SEAT-ANNUAL")
+    entry = {"Pricebook2Id": organization.standard_price_book, "Product2Id": product["Id"]}
+    entry |= {"UnitPrice": 500, "IsActive": True, "CurrencyIsoCode": "USD"}
+    return client.PricebookEntry.create(entry | fields)["id"]
+
+
+def test_a_line_item_sells_an_entry_of_a_price_book(client, organization):
+    deal_id = client.Opportunity.create(NEW_DEAL)["id"]
+    line = {"OpportunityId": deal_id, "Quantity": 2, "UnitPrice": 480}
+    with pytest.raises(SalesforceMalformedRequest) as error:
+        client.OpportunityLineItem.create(line)
+    assert code_of(error) == "FIELD_INTEGRITY_EXCEPTION"
+    assert client.Opportunity.get(deal_id)["Pricebook2Id"] is None
+    entry = an_entry(client, organization)
+    created = client.OpportunityLineItem.create(line | {"PricebookEntryId": entry})
+    item = client.OpportunityLineItem.get(created["id"])
+    assert (item["ProductCode"], item["TotalPrice"]) == ("SEAT-ANNUAL", 960.0)
+    assert client.Opportunity.get(deal_id)["Pricebook2Id"] == organization.standard_price_book
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"IsActive": False}, "pricebook entry is inactive"),
+        ({"CurrencyIsoCode": "EUR"}, "currency code does not match"),
+        ({"Pricebook2Id": None}, "different pricebook"),
+    ],
+)
+def test_an_entry_that_the_deal_cannot_have(client, organization, fields, problem):
+    if "Pricebook2Id" in fields:
+        fields = {"Pricebook2Id": client.Pricebook2.create({"Name": "Partners"})["id"]}
+    deal_id = client.Opportunity.create(NEW_DEAL)["id"]
+    own = {"Pricebook2Id": organization.standard_price_book}
+    client.Opportunity.update(deal_id, own)
+    line = {"OpportunityId": deal_id, "Quantity": 2, "UnitPrice": 480}
+    line["PricebookEntryId"] = an_entry(client, organization, **fields)
+    with pytest.raises(SalesforceMalformedRequest) as error:
+        client.OpportunityLineItem.create(line)
+    assert code_of(error) == "FIELD_INTEGRITY_EXCEPTION"
+    assert problem in error.value.content[0]["message"]
+    assert client.Opportunity.get(deal_id)["HasOpportunityLineItem"] is False
+
+
+def test_a_renewals_id_is_unique_and_may_be_freed(client):
+    renewal = "Interlock_Renewal__c/salesforce%3A006X%402027-12-01"
+    assert client.Opportunity.upsert(renewal, NEW_DEAL) == 201
+    assert client.Opportunity.upsert(renewal, NEW_DEAL) == 200
+    value = "salesforce:006X@2027-12-01"
+    [deal] = client.query(f"SELECT Id FROM Opportunity WHERE Interlock_Renewal__c = '{value}'")[
+        "records"
+    ]
+    with pytest.raises(SalesforceMalformedRequest) as error:
+        client.Opportunity.update(EUR_DEAL.record_id, {"Interlock_Renewal__c": value})
+    assert code_of(error) == "DUPLICATE_VALUE"
+    client.Opportunity.update(deal["Id"], {"Interlock_Renewal__c": None})
+    client.Opportunity.update(EUR_DEAL.record_id, {"Interlock_Renewal__c": value})
+
+
 def test_upsert_by_external_id_creates_once_and_then_updates(client, organization):
     body = NEW_DEAL | {"Interlock_Order_Status__c": "accepted"}
     assert client.Opportunity.upsert("Interlock_Order_Number__c/SO-7", body) == 201

@@ -11,10 +11,13 @@ from typing import Any
 import httpx
 import pytest
 from interlock.canonical import Money, Opportunity, OrderStatus, WriteBack
+from interlock.canonical.contracts import QuotedDeal, RenewalQuote
 from interlock.canonical.dunning import DunningFlag, DunningStatus
 from interlock.connections import Connection
 from interlock.connectors.crm import salesforce_records as records
 from interlock.connectors.crm.salesforce import Salesforce
+from interlock.connectors.crm.salesforce_accounts import DUNNING_FIELDS
+from interlock.connectors.crm.salesforce_requests import literal
 from interlock.errors import (
     ContractViolation,
     CredentialsRejected,
@@ -41,12 +44,14 @@ LINE = {
     "Discount": None,
     "TotalPrice": 1.25e7,
     "Description": None,
+    "Ramp_From_Month__c": None,
     "Product2": {"Name": "Seat", "ProductCode": "SEAT", "Charge_Type__c": "Recurring"},
 }
-ROW = {
+ROW = dict.fromkeys(records.OPPORTUNITY_FIELDS) | {
     "Id": "006000000000001AAA",
     "Name": "Deal",
     "IsWon": True,
+    "IsClosed": True,
     "Amount": 1.25e7,
     "CurrencyIsoCode": "JPY",
     "CloseDate": "2026-11-20",
@@ -214,7 +219,7 @@ def test_a_flag_is_text_and_never_a_number(flag: dict[str, Any], written: list[A
     [request] = requests
     assert request.url.path == "/services/data/v66.0/sobjects/Account/001000000000001AAA"
     assert request.headers["Sforce-Call-Options"] == "client=interlock"
-    assert json.loads(request.content) == dict(zip(records.DUNNING_FIELDS, written, strict=True))
+    assert json.loads(request.content) == dict(zip(DUNNING_FIELDS, written, strict=True))
 
 
 def test_large_numbers_in_scientific_notation_stay_exact() -> None:
@@ -354,3 +359,81 @@ def test_an_amount_that_is_not_the_sum_of_the_lines_is_left() -> None:
     assert deal_of(101.0, line).amount.amount == 101
     assert deal_of(99.4, line).amount.amount == 100
     assert deal_of(98.4, line).amount.amount == 98
+
+
+def quoting(*parts: dict[str, Any]) -> Salesforce:
+    """An adapter on a deal without lines, whose writes are answered so."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            row = {"Id": "006000000000001AAA", "IsClosed": False, "Pricebook2Id": None}
+            return records_answer(row | {"OpportunityLineItems": None})
+        response = {"compositeResponse": list(parts)}
+        failed = any(part["httpStatusCode"] >= 300 for part in parts)
+        graph = {"graphId": "g", "graphResponse": response, "isSuccessful": not failed}
+        return httpx.Response(200, json={"graphs": [graph]})
+
+    return adapter(answer)
+
+
+def part(status: int, code: str = "") -> dict[str, Any]:
+    """What one of several writes is answered."""
+    body = [{"message": "private detail", "errorCode": code}] if code else None
+    return {"body": body, "httpHeaders": {}, "httpStatusCode": status, "referenceId": "n"}
+
+
+QUOTED = QuotedDeal(
+    deal_id=DEAL,
+    quote=RenewalQuote(
+        contract_id=DEAL,
+        revision=1,
+        starts_on=date(2027, 12, 1),
+        ends_on=date(2028, 12, 1),
+        lines=(),
+        by_terms=Money.of(0, "USD"),
+        total=Money.of(0, "USD"),
+        discount=Decimal(0),
+        working=(),
+    ),
+    summary="",
+)
+HALTED = part(400, "PROCESSING_HALTED")
+
+
+@pytest.mark.parametrize(
+    ("parts", "error", "code"),
+    [
+        ([HALTED, part(400, "UNABLE_TO_LOCK_ROW")], VendorUnavailable, "UNABLE_TO_LOCK_ROW"),
+        ([part(404, "NOT_FOUND"), HALTED], VendorUnavailable, None),
+        ([part(400, "ENTITY_IS_DELETED"), HALTED], VendorUnavailable, None),
+        ([HALTED, part(400, "INVALID_FIELD"), HALTED], VendorRejected, "INVALID_FIELD"),
+        ([part(500, "UNKNOWN_EXCEPTION"), HALTED], OutcomeUnknown, "UNKNOWN_EXCEPTION"),
+        ([HALTED, HALTED], VendorRejected, "PROCESSING_HALTED"),
+    ],
+)
+def test_of_several_writes_the_one_that_failed_is_told(
+    parts: list[dict[str, Any]], error: type[InterlockError], code: str | None
+) -> None:
+    with pytest.raises(InterlockError) as failed:
+        quoting(*parts).quote_renewal(QUOTED)
+
+    assert (type(failed.value), failed.value.code) == (error, code)
+    assert failed.value.record == DEAL
+    assert "private detail" not in str(failed.value)
+
+
+def test_several_writes_are_made_at_once() -> None:
+    assert quoting(part(204)).quote_renewal(QUOTED) == QUOTED.told
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("SEAT", "'SEAT'"),
+        ("it's", r"'it\'s'"),
+        ("a\\", r"'a\\'"),
+        ("' OR Id != '", r"'\' OR Id != \''"),
+    ],
+)
+def test_a_text_in_a_query_ends_where_it_should(text: str, written: str) -> None:
+    assert literal(text) == written

@@ -1,12 +1,15 @@
 """Salesforce behind the CRM port, over its REST API.
 
 The secret is `{"client_id", "client_secret"}` of an external client app with the client credentials
-flow; its run-as user needs the API, read access to the objects below and write access to the
-Interlock fields. Options of the connection:
+flow; its run-as user needs the API, read access to the objects below and to price books, write
+access to the Interlock fields, and may create and edit opportunities with their products. Options
+of the connection:
 
 - `api_version`: such as "v66.0", which is the default.
 - `default_currency`: ISO 4217 code of an organisation without multiple currencies (there a record
   has no CurrencyIsoCode). Leave it out where multiple currencies are enabled.
+- `open_stage`, `lost_stage`: the stage in which a renewal's deal is opened, and the one of a deal
+  that is given up; "Prospecting" and "Closed Lost" unless the organisation calls them otherwise.
 
 Custom fields that an administrator creates:
 
@@ -14,106 +17,54 @@ Custom fields that an administrator creates:
   (the ERP's code of the selling company), Payment_Terms__c (the ERP's code), and for what we write
   Interlock_Order_Number__c (text, unique), Interlock_Order_Status__c, Interlock_Subscription__c,
   Interlock_Correlation__c (text of 255).
+- Opportunity, about contracts: Contract_Change__c (picklist "Renewal" or "Amendment", empty for a
+  new sale), Interlock_Contract__c and Consolidates_Into__c (text of 255: a contract's id, which is
+  "salesforce:" and the id of the opportunity that it began with), Renewal_Discount__c (percent);
+  what is agreed about the renewal, Auto_Renews__c (picklist "Yes" or "No"), Notice_Days__c,
+  Renewal_Months__c (number), Uplift_Percent__c, Uplift_Cap__c (percent), Uplift_Index__c (text);
+  and for what we write Interlock_Renewal__c (text of 255, external id, unique), Interlock_Offer__c
+  (text of 255) and Interlock_Quote_Working__c (long text area of 131,072).
+- OpportunityLineItem: Ramp_From_Month__c (number).
 - Account: Tax_Id__c (text), Billing_Email__c (email), and for what we write Interlock_Dunning__c,
   Interlock_Overdue_Amount__c, Interlock_Overdue_Currency__c (text of 255), and
   Interlock_Overdue_Since__c (date); of the latest credit for a case, Interlock_Credit_Case__c,
   Interlock_Credit_Amount__c, Interlock_Credit_Currency__c (text of 255),
   Interlock_Credit_Documents__c (long text area, a credit note's number a line) and
   Interlock_Credit_Day__c (date). An amount is text since it is exact, and in the currency of the
-  invoices: a currency field would show it in the account's.
+  invoices: a currency field would show it in the account's. Of what the customer is entitled to,
+  Interlock_Service__c (text of 255), Interlock_Entitlements__c, Interlock_Service_Reason__c (long
+  text area) and Interlock_Service_Until__c (date).
 - Product2: Charge_Type__c (picklist "Recurring" or "Service").
 
-Documentation, below https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/ :
-
-- Queries: dome_query.htm, resources_query_more_results.htm
-- Updates: dome_update_fields.htm
-- Call options, which name the client of a change: headers_calloptions.htm
-- Errors, which it lists with no status for each code: errorcodes.htm
-- Tokens: https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_client_credentials_flow.htm
-
-Unconfirmed, and why being wrong is harmless: with which status UNABLE_TO_LOCK_ROW comes (clients
-have seen 500, others tell of 400) and ENTITY_IS_DELETED (404 is likely, as for what is not found).
-Each code means the same with every status that the page has. With one that it does not have, a
-write is a VendorRejected, or of unknown outcome if it is a 5xx: then it is looked up before it is
-written again.
+How it is asked, with the documentation: `salesforce_requests`.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Any
 
 import httpx
 
 from interlock.canonical import Opportunity, WonDeal, WriteBack
-from interlock.canonical.credits import CreditNotice
-from interlock.canonical.dunning import DunningFlag
 from interlock.connections import Connection
 from interlock.connectors.crm import salesforce_records as records
-from interlock.connectors.crm.salesforce_events import CLIENT
-from interlock.credentials import OAuthClientCredentials
-from interlock.errors import (
-    ContractViolation,
-    CredentialsRejected,
-    InterlockError,
-    RecordConflict,
-    RecordNotFound,
-    VendorRejected,
-    VendorThrottled,
-    VendorUnavailable,
-)
-from interlock.http import ErrorTable, VendorClient
-
-API_VERSION = "v66.0"
-_RECORD_ID = re.compile(r"[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?")
-
-_BY_CODE: dict[str, type[InterlockError]] = {
-    "REQUEST_LIMIT_EXCEEDED": VendorThrottled,
-    # Another transaction holds the row, or the query took too long: nothing was applied.
-    "UNABLE_TO_LOCK_ROW": VendorUnavailable,
-    "QUERY_TIMEOUT": VendorUnavailable,
-    "ENTITY_IS_DELETED": RecordNotFound,
-    "DUPLICATE_VALUE": RecordConflict,
-    "DUPLICATES_DETECTED": RecordConflict,
-    # The integration's user lacks a permission on an object, a record or a field.
-    "INSUFFICIENT_ACCESS": CredentialsRejected,
-    "INSUFFICIENT_ACCESS_OR_READONLY": CredentialsRejected,
-    "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY": CredentialsRejected,
-    "INVALID_FIELD_FOR_INSERT_UPDATE": CredentialsRejected,
-}
-# Those of an error in the documentation of errors.
-_STATUSES = (400, 403, 404, 409, 429, 500, 503)
-
-ERRORS = ErrorTable(
-    code=lambda response: response.json()[0]["errorCode"],
-    errors={(status, code): error for code, error in _BY_CODE.items() for status in _STATUSES},
-)
+from interlock.connectors.crm.salesforce_renewals import SalesforceRenewals
+from interlock.connectors.crm.salesforce_requests import VENDOR, Requests, Row
+from interlock.errors import ContractViolation, VendorRejected
 
 
-class Salesforce:
-    """A Salesforce org; implements `CrmPort`. `transport` replaces the network in tests."""
+class Salesforce(SalesforceRenewals):
+    """A Salesforce org; implements `CrmPort`. `transport` replaces the network in tests.
+
+    Here is what is sold, and the order that came of it; what we tell about a customer is in
+    `salesforce_accounts`, what becomes of its contracts in `salesforce_renewals`.
+    """
 
     def __init__(
         self, connection: Connection, *, transport: httpx.BaseTransport | None = None
     ) -> None:
-        self._connection = connection
-        self._default_currency = connection.options.get("default_currency")
-        self._base = f"/services/data/{connection.options.get('api_version', API_VERSION)}"
-        self._client = VendorClient(
-            connection,
-            auth=OAuthClientCredentials(
-                connection.secret,
-                f"{connection.url}/services/oauth2/token",
-                vendor="salesforce",
-            ),
-            errors=ERRORS,
-            headers={"Accept": "application/json", "Sforce-Call-Options": f"client={CLIENT}"},
-            transport=transport,
-        )
+        super().__init__(connection, Requests(connection, transport))
 
     def get_opportunity(self, opportunity_id: str, *, hierarchy_depth: int) -> Opportunity:
         """The deal with its lines, read in one query, and its accounts, read one by one.
@@ -123,12 +74,12 @@ class Salesforce:
         revenue split; an organisation without splits has none.
         Raises RecordNotFound, and ContractViolation that names every field to fill in.
         """
-        record_id = self._record_id(opportunity_id)
+        record_id = self._requests.record_id(opportunity_id)
         fields = records.OPPORTUNITY_FIELDS
         if self._default_currency is None:
             fields = (*fields, "CurrencyIsoCode")
         lines = f"(SELECT {', '.join(records.LINE_FIELDS)} FROM OpportunityLineItems"
-        row = self._row(
+        row = self._requests.row(
             "Opportunity",
             record_id,
             (*fields, f"{lines} ORDER BY CreatedDate, Id)"),
@@ -136,7 +87,9 @@ class Salesforce:
         )
         return records.opportunity(
             row,
-            lines=list(self._records(row["OpportunityLineItems"], operation="get_opportunity")),
+            lines=list(
+                self._requests.records(row["OpportunityLineItems"], operation="get_opportunity")
+            ),
             splits=self._splits(record_id),
             accounts=self._accounts(row["AccountId"], hierarchy_depth),
             currency=self._default_currency or row["CurrencyIsoCode"],
@@ -145,15 +98,16 @@ class Salesforce:
 
     def write_back(self, write_back: WriteBack) -> WriteBack:
         """Set the order's fields on the opportunity; the same again changes nothing."""
-        deal = write_back.opportunity_id
-        self._update("Opportunity", deal, records.written(write_back), operation="write_back")
+        record_id = self._requests.record_id(write_back.opportunity_id)
+        fields = records.written(write_back)
+        self._requests.update("Opportunity", record_id, fields, operation="write_back")
         return write_back
 
     def read_write_back(self, opportunity_id: str) -> WriteBack:
         """The order's fields as they are on the opportunity now."""
-        row = self._row(
+        row = self._requests.row(
             "Opportunity",
-            self._record_id(opportunity_id),
+            self._requests.record_id(opportunity_id),
             records.WRITE_BACK_FIELDS,
             operation="read_write_back",
         )
@@ -173,84 +127,13 @@ class Salesforce:
             f" AND (({changed}) OR (LastStageChangeDate = null AND {created}))"
             " ORDER BY LastStageChangeDate DESC NULLS LAST, Id"
         )
-        for row in self._rows(query, operation="won_without_order", record=None):
+        for row in self._requests.rows(query, operation="won_without_order", record=None):
             yield records.won_deal(row, connection=self._connection)
 
-    def read_dunning(self, account_id: str) -> DunningFlag:
-        """The flag's fields as they are on the account now.
-
-        Raises RecordNotFound, and ContractViolation where people entered something else there.
-        """
-        record_id = self._record_id(account_id)
-        row = self._row("Account", record_id, records.DUNNING_FIELDS, operation="read_dunning")
-        return records.dunning_flag(row, account_id=account_id)
-
-    def write_dunning(self, flag: DunningFlag) -> DunningFlag:
-        """Set the flag's fields on the account, or empty them; the same again changes nothing."""
-        fields = records.flagged(flag)
-        self._update("Account", flag.account_id, fields, operation="write_dunning")
-        return flag
-
-    def read_credit_notice(self, account_id: str) -> CreditNotice | None:
-        """The latest credit's fields as they are on the account now.
-
-        Raises RecordNotFound, and ContractViolation where people entered something else there.
-        """
-        operation = "read_credit_notice"
-        record_id = self._record_id(account_id)
-        row = self._row("Account", record_id, records.CREDIT_FIELDS, operation=operation)
-        return records.credit_notice(row, account_id=account_id)
-
-    def write_credit_notice(self, notice: CreditNotice) -> CreditNotice:
-        """Set the latest credit's fields on the account; the same again changes nothing."""
-        fields = records.noticed(notice)
-        self._update("Account", notice.account_id, fields, operation="write_credit_notice")
-        return notice
-
-    def _record_id(self, canonical_id: str) -> str:
-        """The id there; checked, since it becomes a part of queries and addresses."""
-        record_id = self._connection.remote_id(canonical_id)
-        if not _RECORD_ID.fullmatch(record_id):
-            raise ContractViolation(
-                "a Salesforce record id has 15 or 18 letters and digits",
-                vendor="salesforce",
-                record=canonical_id,
-            )
-        return record_id
-
-    def _update(
-        self, sobject: str, canonical_id: str, fields: records.Row, *, operation: str
-    ) -> None:
-        """Set fields of a record.
-
-        The change event of this write names us in its changeOrigin, by the call options.
-        """
-        self._client.request(
-            "PATCH",
-            f"{self._base}/sobjects/{sobject}/{self._record_id(canonical_id)}",
-            operation=operation,
-            record=canonical_id,
-            json=fields,
-        )
-
-    def _row(
-        self, sobject: str, record_id: str, fields: tuple[str, ...], *, operation: str
-    ) -> records.Row:
-        query = f"SELECT {', '.join(fields)} FROM {sobject} WHERE Id = '{record_id}'"
-        rows = self._query(query, operation=operation, record=record_id)
-        if not rows:
-            raise RecordNotFound(
-                f"there is no such {sobject.lower()}, or the integration's user may not see it",
-                vendor="salesforce",
-                operation=operation,
-                record=record_id,
-            )
-        return rows[0]
-
-    def _accounts(self, account_id: str | None, depth: int) -> list[dict[str, Any]]:
+    def _accounts(self, account_id: str | None, depth: int) -> list[Row]:
         """The account and at most `depth` parents upwards; one seen before ends the walk."""
-        rows: list[dict[str, Any]] = []
-        known: dict[str, dict[str, Any]] = {}
+        rows: list[Row] = []
+        known: dict[str, Row] = {}
         while account_id and len(rows) <= depth:
             if account_id in known:
                 rows.append(known[account_id])
@@ -260,19 +143,19 @@ class Salesforce:
             account_id = rows[-1]["ParentId"]
         return rows
 
-    def _account(self, account_id: str) -> dict[str, Any]:
+    def _account(self, account_id: str) -> Row:
         query = f"SELECT {', '.join(records.ACCOUNT_FIELDS)} FROM Account WHERE Id = '{account_id}'"
         rows = self._query(query, operation="get_opportunity", record=account_id)
         if not rows:
             raise ContractViolation(
                 "this account cannot be read: share it with the integration's user",
-                vendor="salesforce",
+                vendor=VENDOR,
                 operation="get_opportunity",
                 record=account_id,
             )
         return rows[0]
 
-    def _splits(self, record_id: str) -> list[dict[str, Any]]:
+    def _splits(self, record_id: str) -> list[Row]:
         query = (
             f"SELECT {', '.join(records.SPLIT_FIELDS)} FROM OpportunitySplit"
             f" WHERE OpportunityId = '{record_id}' AND SplitType.IsTotalValidated = TRUE"
@@ -286,31 +169,5 @@ class Salesforce:
             raise
         return [row for row in rows if row["SplitTypeId"] == rows[0]["SplitTypeId"]]
 
-    def _query(self, query: str, *, operation: str, record: str) -> list[dict[str, Any]]:
-        return list(self._rows(query, operation=operation, record=record))
-
-    def _rows(self, query: str, *, operation: str, record: str | None) -> Iterator[dict[str, Any]]:
-        page = self._get(f"{self._base}/query", operation, record, params={"q": query})
-        yield from self._records(page, operation=operation)
-
-    def _records(self, page: dict[str, Any] | None, *, operation: str) -> Iterator[dict[str, Any]]:
-        """The records of a page and of those that follow; null stands for no child records."""
-        while page:
-            yield from page["records"]
-            following = page.get("nextRecordsUrl")
-            page = self._get(following, operation, None) if following else None
-
-    def _get(self, path: str, operation: str, record: str | None, **request: Any) -> dict[str, Any]:
-        response = self._client.request("GET", path, operation=operation, record=record, **request)
-        try:
-            page = json.loads(response.content, parse_float=Decimal)
-        except ValueError:
-            page = None
-        if not isinstance(page, dict) or not isinstance(page.get("records"), list):
-            raise ContractViolation(
-                "answered a query with something else than records: check the base_url",
-                vendor="salesforce",
-                operation=operation,
-                record=record,
-            )
-        return page
+    def _query(self, query: str, *, operation: str, record: str) -> list[Row]:
+        return list(self._requests.rows(query, operation=operation, record=record))

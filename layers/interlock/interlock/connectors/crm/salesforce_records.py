@@ -30,18 +30,26 @@ from interlock.canonical import (
     WonDeal,
     WriteBack,
 )
-from interlock.canonical.credits import CreditNotice
-from interlock.canonical.dunning import DunningFlag
 from interlock.canonical.money import EXACTLY
+from interlock.canonical.records import DealKind
 from interlock.connections import Connection
+from interlock.connectors.crm.salesforce_requests import VENDOR, Row
 from interlock.errors import ContractViolation
 
-Row = dict[str, Any]
-
+# The terms of a renewal, by where they are on the opportunity of the contract.
+RENEWAL_TERMS = {
+    "auto_renews": "Auto_Renews__c",
+    "notice_days": "Notice_Days__c",
+    "renewal_months": "Renewal_Months__c",
+    "uplift": "Uplift_Percent__c",
+    "index": "Uplift_Index__c",
+    "uplift_cap": "Uplift_Cap__c",
+}
 OPPORTUNITY_FIELDS = (
     "Id",
     "Name",
     "IsWon",
+    "IsClosed",
     "Amount",
     "CloseDate",
     "AccountId",
@@ -51,6 +59,11 @@ OPPORTUNITY_FIELDS = (
     "Contract_Term_Months__c",
     "Selling_Entity__c",
     "Payment_Terms__c",
+    "Contract_Change__c",
+    "Interlock_Contract__c",
+    "Consolidates_Into__c",
+    "Renewal_Discount__c",
+    *RENEWAL_TERMS.values(),
 )
 LINE_FIELDS = (
     "Id",
@@ -59,6 +72,7 @@ LINE_FIELDS = (
     "Discount",
     "TotalPrice",
     "Description",
+    "Ramp_From_Month__c",
     "Product2.Name",
     "Product2.ProductCode",
     "Product2.Charge_Type__c",
@@ -80,21 +94,11 @@ WRITE_BACK_FIELDS = (
     "Interlock_Subscription__c",
     "Interlock_Correlation__c",
 )
-DUNNING_FIELDS = (
-    "Interlock_Dunning__c",
-    "Interlock_Overdue_Amount__c",
-    "Interlock_Overdue_Currency__c",
-    "Interlock_Overdue_Since__c",
-)
-CREDIT_FIELDS = (
-    "Interlock_Credit_Case__c",
-    "Interlock_Credit_Amount__c",
-    "Interlock_Credit_Currency__c",
-    "Interlock_Credit_Documents__c",
-    "Interlock_Credit_Day__c",
-)
 WON_FIELDS = ("Id", "LastStageChangeDate", "CreatedDate")
 _KINDS = {"Recurring": LineKind.RECURRING, "Service": LineKind.SERVICE}
+RENEWAL = "Renewal"
+_CHANGES = {None: DealKind.NEW, RENEWAL: DealKind.RENEWAL, "Amendment": DealKind.AMENDMENT}
+_ANSWERS = {"Yes": True, "No": False}
 
 # Where a canonical value comes from, for the messages to people who fill the fields in.
 _OPPORTUNITY_SOURCES = {
@@ -107,6 +111,10 @@ _OPPORTUNITY_SOURCES = {
     "payment_terms": "Payment_Terms__c",
     "subsidiary": "Selling_Entity__c",
     "modified_at": "LastModifiedDate",
+    "kind": "Contract_Change__c",
+    "contract_id": "Interlock_Contract__c",
+    "consolidates_into": "Consolidates_Into__c",
+    "discount": "Renewal_Discount__c",
 }
 _LINE_SOURCES = {
     "sku": "Product2.ProductCode",
@@ -114,6 +122,7 @@ _LINE_SOURCES = {
     "quantity": "Quantity",
     "unit_price": "UnitPrice",
     "amount": "TotalPrice",
+    "from_month": "Ramp_From_Month__c",
 }
 _ACCOUNT_SOURCES = {
     "name": "Name",
@@ -122,7 +131,11 @@ _ACCOUNT_SOURCES = {
     "billing_address": "BillingAddress",
 }
 _EXPECTED = {
-    "kind": "choose Recurring or Service",
+    "Contract_Change__c": "choose Renewal or Amendment, or leave it empty",
+    "Auto_Renews__c": "choose Yes or No",
+    "Interlock_Contract__c": "give the contract's id, such as salesforce:006…",
+    "Consolidates_Into__c": "give the contract's id, such as salesforce:006…",
+    "Product2.Charge_Type__c": "choose Recurring or Service",
     "country": "give the country's ISO 3166 code, or enable state and country picklists",
 }
 
@@ -145,6 +158,12 @@ def opportunity(
         "references": {connection.name: row["Id"]},
         "name": row["Name"],
         "is_won": row["IsWon"],
+        "is_lost": row["IsClosed"] and not row["IsWon"],
+        "kind": _CHANGES.get(row["Contract_Change__c"], row["Contract_Change__c"]),
+        "contract_id": row["Interlock_Contract__c"],
+        "consolidates_into": row["Consolidates_Into__c"],
+        "discount": row["Renewal_Discount__c"],
+        "renewal": _renewal(row),
         "currency": currency,
         "amount": {"amount": _amount(row, lines, currency), "currency": currency},
         "close_date": row["CloseDate"],
@@ -159,6 +178,8 @@ def opportunity(
         "modified_at": row["LastModifiedDate"],
     }
     problems = [] if accounts else ["opportunity: AccountId is empty"]
+    if row["Contract_Change__c"] and not row["Interlock_Contract__c"]:
+        problems.append("opportunity: Interlock_Contract__c is empty")
     try:
         snapshot = Opportunity.model_validate(data)
     except ValidationError as error:
@@ -168,7 +189,7 @@ def opportunity(
     if problems:
         raise ContractViolation(
             "the opportunity lacks what an order needs: " + "; ".join(dict.fromkeys(problems)),
-            vendor="salesforce",
+            vendor=VENDOR,
             operation="get_opportunity",
             record=row["Id"],
         )
@@ -189,7 +210,7 @@ def write_back(row: Row, *, opportunity_id: str) -> WriteBack:
     except ValidationError:
         raise ContractViolation(
             "Interlock_Order_Status__c is none of ours: only the integration may write this field",
-            vendor="salesforce",
+            vendor=VENDOR,
             operation="read_write_back",
             record=opportunity_id,
         ) from None
@@ -222,69 +243,6 @@ def written(write_back: WriteBack) -> Row:
     return dict(zip(WRITE_BACK_FIELDS, values, strict=True))
 
 
-def dunning_flag(row: Row, *, account_id: str) -> DunningFlag:
-    """The flag of an account; empty fields are none.
-
-    Raises ContractViolation for what people entered there.
-    """
-    try:
-        return DunningFlag.from_texts(account_id, (row[name] for name in DUNNING_FIELDS))
-    except ValidationError as error:
-        raise _none_of_ours(error, "dunning", "read_dunning", account_id) from None
-
-
-def flagged(flag: DunningFlag) -> Row:
-    """The fields of an account that say what `flag` says: all empty without one."""
-    return dict(zip(DUNNING_FIELDS, flag.as_texts(), strict=True))
-
-
-def credit_notice(row: Row, *, account_id: str) -> CreditNotice | None:
-    """What an account says of its latest credit; None where all fields are empty.
-
-    Raises ContractViolation for what people entered there.
-    """
-    case, amount, currency, documents, day = told = [row[name] for name in CREDIT_FIELDS]
-    if not any(told):
-        return None
-    notice = {
-        "account_id": account_id,
-        "case_number": case,
-        "amount": {"amount": amount, "currency": currency},
-        "documents": tuple((documents or "").splitlines()),
-        "granted_on": day,
-    }
-    try:
-        return CreditNotice.model_validate(notice)
-    except ValidationError as error:
-        raise _none_of_ours(error, "credit", "read_credit_notice", account_id) from None
-
-
-def noticed(notice: CreditNotice) -> Row:
-    """The fields of an account that say what `notice` says; the amount is text, which is exact."""
-    told = (
-        notice.case_number,
-        f"{notice.amount.amount:f}",
-        notice.amount.currency,
-        "\n".join(notice.documents) or None,
-        notice.granted_on.isoformat(),
-    )
-    return dict(zip(CREDIT_FIELDS, told, strict=True))
-
-
-def _none_of_ours(
-    error: ValidationError, kind: str, operation: str, account_id: str
-) -> ContractViolation:
-    """What people entered in fields that only we write."""
-    parts = ", ".join(dict.fromkeys(str(detail["loc"][0]) for detail in error.errors()))
-    return ContractViolation(
-        f"the {parts} in the account's {kind} fields is none of ours: empty the fields that"
-        " begin with Interlock_, only the integration may write them",
-        vendor="salesforce",
-        operation=operation,
-        record=account_id,
-    )
-
-
 def _line(number: int, row: Row, currency: str) -> Row:
     product = row["Product2"] or {}
     charge_type = product.get("Charge_Type__c")
@@ -296,7 +254,18 @@ def _line(number: int, row: Row, currency: str) -> Row:
         "quantity": row["Quantity"],
         "unit_price": {"amount": _net_unit_price(row), "currency": currency},
         "amount": {"amount": _rounded(row["TotalPrice"], currency), "currency": currency},
+        "from_month": row["Ramp_From_Month__c"] or 0,
     }
+
+
+def _renewal(row: Row) -> Row | None:
+    """The terms that are filled in; None where none is, and then nothing was agreed."""
+    terms = {name: row[field] for name, field in RENEWAL_TERMS.items() if row[field] is not None}
+    if not terms:
+        return None
+    answer = row[RENEWAL_TERMS["auto_renews"]]
+    required = {"auto_renews": _ANSWERS.get(answer, answer), "notice_days": row["Notice_Days__c"]}
+    return terms | required
 
 
 def _net_unit_price(row: Row) -> Decimal | None:
@@ -314,9 +283,12 @@ def _net_unit_price(row: Row) -> Decimal | None:
 def _amount(row: Row, lines: list[Row], currency: str) -> Decimal | None:
     """The sum of the rounded lines, where Amount is the sum of the lines; Amount where it is not.
 
-    Amount and sum may differ by less than the currency's smallest amount, and mean the same.
+    Amount and sum may differ by less than the currency's smallest amount, and mean the same. A
+    renewal that nobody has priced yet has neither.
     """
     amount = row["Amount"]
+    if amount is None and not lines and row["Contract_Change__c"] == RENEWAL:
+        return Decimal(0)
     totals = [line["TotalPrice"] for line in lines]
     if amount is None or None in totals or currency not in EXPONENTS:
         return amount
@@ -383,10 +355,13 @@ def _problem(detail: Any, accounts: list[Row]) -> str:
     elif place == "accounts":
         number, *rest = rest
         where, sources = f"account {accounts[number]['Id']}", _ACCOUNT_SOURCES
+    elif place == "renewal":
+        where, sources = "opportunity", RENEWAL_TERMS
     else:
         rest = detail["loc"]
         where, sources = "opportunity", _OPPORTUNITY_SOURCES
     source = "CurrencyIsoCode" if rest[-1] == "currency" else sources.get(rest[0], rest[0])
     if detail["input"] is None:
         return f"{where}: {source} is empty"
-    return f"{where}: {source}: {_EXPECTED.get(rest[-1], detail['msg'])}"
+    expected = _EXPECTED.get(source) or _EXPECTED.get(rest[-1], detail["msg"])
+    return f"{where}: {source}: {expected}"
