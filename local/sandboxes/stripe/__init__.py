@@ -4,8 +4,7 @@ It speaks the API's paths, form-encoded parameters, error bodies, restricted key
 keys, rate limit and pages, in version 2026-08-26.dahlia; the official description of that version
 is held against it in the contract tests. It does what Stripe does with subscriptions and their
 invoices, payments by its test cards, taxes, credit notes, refunds, disputes, payouts, usage and
-events. A parameter that is not here is refused as unknown, and a schedule has one phase. What each
-module leaves out, it says.
+events. A parameter that is not here is refused as unknown. What each module leaves out, it says.
 
 What happens by itself (a period is invoiced, a payment is tried again, a payout is made) happens at
 its time and in order of time, before the first request after it, or when `advance` is called.

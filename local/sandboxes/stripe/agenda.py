@@ -16,7 +16,7 @@ class Agenda:
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
-        self._tasks: list[tuple[int, int, Callable[[], object]]] = []
+        self._tasks: list[tuple[int, bool, int, Callable[[], object]]] = []
         self._numbers = itertools.count()
         self._moment: int | None = None
 
@@ -24,9 +24,10 @@ class Agenda:
         """The time; while the agenda catches up, that of what it is doing."""
         return int(self._clock().timestamp()) if self._moment is None else self._moment
 
-    def at(self, moment: int, action: Callable[[], object]) -> None:
-        """Do this then; among things of one moment, what was entered first is done first."""
-        heapq.heappush(self._tasks, (max(moment, self.now()), next(self._numbers), action))
+    def at(self, moment: int, action: Callable[[], object], *, first: bool = False) -> None:
+        """Do this then; among things of one moment, `first` ones come first, then in order."""
+        task = (max(moment, self.now()), not first, next(self._numbers), action)
+        heapq.heappush(self._tasks, task)
 
     def clear(self) -> None:
         """Do none of it."""
@@ -37,7 +38,7 @@ class Agenda:
         until = self.now()
         try:
             while self._tasks and self._tasks[0][0] <= until:
-                self._moment, _, action = heapq.heappop(self._tasks)
+                self._moment, _, _, action = heapq.heappop(self._tasks)
                 action()
         finally:
             self._moment = None

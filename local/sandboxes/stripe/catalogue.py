@@ -8,7 +8,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from local.sandboxes.stripe.account import EXPAND, PAGE, Account, StripeObject
+from local.sandboxes.stripe.account import EXPAND, PAGE, Account, StripeObject, existing
 from local.sandboxes.stripe.amounts import DIVISORS
 from local.sandboxes.stripe.errors import ApiError, invalid_parameter, no_such
 from local.sandboxes.stripe.parameters import (
@@ -18,6 +18,7 @@ from local.sandboxes.stripe.parameters import (
     hash_of,
     integer,
     list_of,
+    metadata,
     one_of,
     read_all,
     text,
@@ -85,7 +86,7 @@ def list_products(account: Account, raw: dict[str, Any]) -> StripeObject:
 
 def create_price(account: Account, raw: dict[str, Any]) -> StripeObject:
     """`POST /v1/prices`: for a quantity, or for what a meter counts."""
-    fields = {**EXPAND, **_PRICE, "recurring": _METERED}
+    fields = {**EXPAND, **_PRICE, "metadata": metadata, "recurring": _METERED}
     parameters = read_all(raw, fields, required=("currency", "product"))
     recurring = parameters.get("recurring", {})
     is_metered = recurring.get("usage_type") == "metered"
@@ -107,6 +108,23 @@ def rhythm(price: StripeObject) -> tuple[str, str, int]:
 def retrieve_price(account: Account, id: str, raw: dict[str, Any]) -> StripeObject:
     """`GET /v1/prices/<id>`"""
     return account.retrieved(account.prices, id, raw, "price")
+
+
+def chosen_price(account: Account, item: dict[str, Any], param: str) -> StripeObject:
+    """The price of an item, given by its id or in place; one given in place is used once.
+
+    https://docs.stripe.com/billing/subscriptions/subscription-schedules#installment-plans
+    """
+    if ("price" in item) == ("price_data" in item):
+        raise invalid_parameter(f"{param}[price]", "Give either a price or the data of one.")
+    if "price_data" in item:
+        return add_price(account, item["price_data"], f"{param}[price_data]")
+    name = f"{param}[price]"
+    price = existing(account.prices, item["price"], "price", param=name, status=400)
+    if not price["active"]:
+        message = "The price specified is inactive. This field only accepts active prices."
+        raise ApiError(400, message, param=name)
+    return price
 
 
 def add_price(account: Account, data: dict[str, Any], param: str = "") -> StripeObject:
@@ -134,7 +152,7 @@ def add_price(account: Account, data: dict[str, Any], param: str = "") -> Stripe
         "custom_unit_amount": None,
         "livemode": False,
         "lookup_key": None,
-        "metadata": {},
+        "metadata": data.get("metadata", {}),
         "nickname": None,
         "product": product["id"],
         "recurring": recurring

@@ -18,7 +18,7 @@ from local.sandboxes.stripe.account import (
 )
 from local.sandboxes.stripe.amounts import rounded
 from local.sandboxes.stripe.errors import ApiError, missing_parameter
-from local.sandboxes.stripe.parameters import hash_of, integer, metadata, read_all, text
+from local.sandboxes.stripe.parameters import boolean, hash_of, integer, metadata, read_all, text
 
 ITEM = {
     **EXPAND,
@@ -74,9 +74,14 @@ def retrieve(account: Account, id: str, raw: dict[str, Any]) -> StripeObject:
 
 
 def list_all(account: Account, raw: dict[str, Any]) -> StripeObject:
-    """`GET /v1/invoiceitems`"""
-    rows = account.invoice_items.values()
-    return account.listed(rows, raw, "/v1/invoiceitems", "customer", "invoice")
+    """`GET /v1/invoiceitems`: all, those that wait for an invoice, or those that are on one."""
+    wanted = dict(raw)
+    pending = wanted.pop("pending", None)
+    waits = pending and boolean(pending, "pending")
+    rows = (
+        item for item in account.invoice_items.values() if waits in (None, item["invoice"] is None)
+    )
+    return account.listed(rows, wanted, "/v1/invoiceitems", "customer", "invoice")
 
 
 def delete(account: Account, id: str, raw: dict[str, Any]) -> StripeObject:

@@ -8,6 +8,7 @@ and collected at once (`always_invoice`). The interval and the currency do not c
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
@@ -20,7 +21,7 @@ from local.sandboxes.stripe import (
     metered,
     payment_methods,
 )
-from local.sandboxes.stripe.account import EXPAND, Account, StripeObject, existing
+from local.sandboxes.stripe.account import EXPAND, Account, StripeObject
 from local.sandboxes.stripe.amounts import rounded
 from local.sandboxes.stripe.errors import invalid_parameter, missing_parameter, no_such
 from local.sandboxes.stripe.parameters import (
@@ -54,6 +55,8 @@ UPDATE = {
     "proration_behavior": one_of("always_invoice", "create_prorations", "none"),
     "proration_date": integer(0),
 }
+# Of items, before and after; None where an item is not there.
+Changes = Sequence[tuple[StripeObject | None, StripeObject | None]]
 AS_GIVEN = ("cancel_at_period_end", "collection_method", "days_until_due")
 
 
@@ -80,14 +83,57 @@ def update(account: Account, subscription: StripeObject, parameters: dict[str, A
         before = subscription["metadata"]
         subscription["metadata"] = customers.merged(before, parameters["metadata"])
     behavior = parameters.get("proration_behavior", "create_prorations")
+    change(account, subscription, changes, moment, behavior)
+    invoice(account, subscription, behavior)
+
+
+def change(
+    account: Account,
+    subscription: StripeObject,
+    changes: Changes,
+    moment: int,
+    behavior: str,
+) -> None:
+    """Change items as of a moment within the period."""
     for before, after in changes:
         _apply(subscription, before, after)
         if behavior != "none" and _charged_otherwise(before, after):
-            _prorate(account, subscription, before, moment, unused=True)
-            _prorate(account, subscription, after, moment, unused=False)
+            if before:
+                _prorate(account, subscription, before, moment, unused=True)
+            if after:
+                _prorate(account, subscription, after, moment, unused=False)
+
+
+def invoice(account: Account, subscription: StripeObject, behavior: str) -> None:
+    """Invoice what waits for the subscription's next invoice, if that is to be done at once."""
     waiting = invoice_lines.pending(account, subscription["customer"], subscription["id"])
     if behavior == "always_invoice" and waiting:
         collection.bill(account, subscription, [], "subscription_update", at_once=True)
+
+
+def move_end(
+    account: Account, subscription: StripeObject, cancel_at: int | None, behavior: str
+) -> None:
+    """Let it end then, or not: what is charged of the period beyond its end is given back.
+
+    https://docs.stripe.com/api/subscriptions/update#update_subscription-cancel_at
+    """
+    items = subscription["items"]["data"]
+    before = [charged_until(subscription, item) for item in items]
+    subscription["cancel_at"] = cancel_at
+    if behavior == "none":
+        return
+    for item, until in zip(items, before, strict=True):
+        moved = charged_until(subscription, item)
+        if moved != until:
+            first, last = sorted((moved, until))
+            _prorate(account, subscription, item, first, unused=moved < until, until=last)
+
+
+def charged_until(subscription: StripeObject, item: StripeObject) -> int:
+    """The end of an item's period, or of the subscription where that is sooner."""
+    end = item["current_period_end"]
+    return min(subscription["cancel_at"] or end, end)
 
 
 def credit_unused(account: Account, subscription: StripeObject, moment: int) -> None:
@@ -111,11 +157,8 @@ def _change(
             raise missing_parameter(f"{param}[id]")
         return before, None
     price = before and before["price"]
-    if "price_data" in given:
-        price = catalogue.add_price(account, given["price_data"], f"{param}[price_data]")
-    elif "price" in given:
-        name = f"{param}[price]"
-        price = existing(account.prices, given["price"], "price", param=name, status=400)
+    if "price" in given or "price_data" in given:
+        price = catalogue.chosen_price(account, given, param)
     like = items[0]["price"]
     if price is None or catalogue.rhythm(price) != catalogue.rhythm(like):
         message = "Give a price with the subscription's currency and interval."
@@ -155,17 +198,19 @@ def _charged_otherwise(before: StripeObject | None, after: StripeObject | None) 
 def _prorate(
     account: Account,
     subscription: StripeObject,
-    item: StripeObject | None,
+    item: StripeObject,
     moment: int,
     *,
     unused: bool,
+    until: int | None = None,
 ) -> None:
     """Enter the line for what is left of the period: given back if it is unused, or charged."""
-    if item is None or metered.is_metered(item["price"]):
+    if metered.is_metered(item["price"]):
         return
     price, quantity = item["price"], item["quantity"]
-    start, end = item["current_period_start"], item["current_period_end"]
-    share = Fraction(end - moment, end - start) * (-1 if unused else 1)
+    until = until or charged_until(subscription, item)
+    whole = item["current_period_end"] - item["current_period_start"]
+    share = Fraction(until - moment, whole) * (-1 if unused else 1)
     what = invoice_lines.describe(account, price, quantity)
     day = datetime.fromtimestamp(moment, UTC).strftime("%d %b %Y")
     credited = _last_debit(account, subscription, item) if unused else None
@@ -174,7 +219,7 @@ def _prorate(
         subscription["customer"],
         rounded(invoice_lines.price_of(price, quantity) * share, price["currency"]),
         price["currency"],
-        period=(moment, end),
+        period=(moment, until),
         quantity=quantity,
         description=f"{'Unused' if unused else 'Remaining'} time on {what} after {day}",
         metadata=dict(subscription["metadata"]),

@@ -50,6 +50,7 @@ ROUTES: tuple[tuple[str, str, Operation], ...] = (
     ("POST", "subscription_schedules", schedules.create),
     ("GET", "subscription_schedules", schedules.list_all),
     ("GET", "subscription_schedules/<id>", schedules.retrieve),
+    ("POST", "subscription_schedules/<id>", schedules.update),
     ("POST", "subscription_schedules/<id>/cancel", schedules.cancel),
     ("POST", "subscription_schedules/<id>/release", schedules.release),
     ("GET", "subscriptions", subscriptions.list_all),

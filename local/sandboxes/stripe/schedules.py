@@ -1,20 +1,25 @@
 """Subscription schedules: https://docs.stripe.com/api/subscription_schedules
 
-A schedule starts its subscription on its start date, which may be past, now or to come. This
-sandbox takes one phase.
+A schedule starts its subscription on its start date, which may be past, now or to come, and changes
+it when a phase begins. What an update changes of the current phase is changed at once. In its last
+phase, a subscription that ends with it knows when: what is charged beyond that is given back.
+https://docs.stripe.com/billing/subscriptions/subscription-schedules
+
+Unconfirmed: that a phase which sets the billing cycle anew gives back the unused time, if it is to,
+on the invoice of the new period.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from local.sandboxes.stripe import (
-    catalogue,
     collection,
+    customers,
     events,
-    metered,
     payment_methods,
+    prorations,
+    schedule_phases,
     subscriptions,
 )
 from local.sandboxes.stripe.account import (
@@ -24,7 +29,6 @@ from local.sandboxes.stripe.account import (
     existing,
     live_customer,
 )
-from local.sandboxes.stripe.calendar_months import later
 from local.sandboxes.stripe.errors import (
     ApiError,
     invalid_parameter,
@@ -35,7 +39,6 @@ from local.sandboxes.stripe.parameters import (
     boolean,
     hash_of,
     integer,
-    list_of,
     metadata,
     one_of,
     read_all,
@@ -43,35 +46,9 @@ from local.sandboxes.stripe.parameters import (
     timestamp_or_now,
 )
 
-MAXIMUM_ITEMS = 20
-AUTOMATIC_TAX = hash_of({"enabled": boolean}, required=("enabled",))
-ITEM = hash_of(
-    {
-        "metadata": metadata,
-        "price": text(),
-        "price_data": catalogue.PRICE_DATA,
-        "quantity": integer(0),
-    }
-)
-PHASE = hash_of(
-    {
-        "automatic_tax": AUTOMATIC_TAX,
-        "billing_cycle_anchor": one_of("automatic", "phase_start"),
-        "description": text(500),
-        "duration": hash_of(
-            {"interval": one_of("day", "month", "week", "year"), "interval_count": integer(1)},
-            required=("interval",),
-        ),
-        "end_date": integer(0),
-        "items": list_of(ITEM, MAXIMUM_ITEMS),
-        "metadata": metadata,
-        "proration_behavior": one_of("always_invoice", "create_prorations", "none"),
-    },
-    required=("items",),
-)
 DEFAULT_SETTINGS = hash_of(
     {
-        "automatic_tax": AUTOMATIC_TAX,
+        "automatic_tax": schedule_phases.AUTOMATIC_TAX,
         "billing_cycle_anchor": one_of("automatic", "phase_start"),
         "collection_method": one_of("charge_automatically", "send_invoice"),
         "default_payment_method": text(),
@@ -81,56 +58,138 @@ DEFAULT_SETTINGS = hash_of(
 )
 
 
+_TAKEN_OVER = ("collection_method", "default_payment_method", "description")
+
+
 def _fields(account: Account) -> dict[str, Reader]:
     return {
         **EXPAND,
-        "billing_mode": hash_of({"type": one_of("classic", "flexible")}, required=("type",)),
-        "customer": text(),
         "default_settings": DEFAULT_SETTINGS,
         "end_behavior": one_of("cancel", "release"),
         "metadata": metadata,
-        "phases": list_of(PHASE, 1),
-        "start_date": timestamp_or_now(account.clock),
+        "phases": schedule_phases.parameters(account),
     }
 
 
 def create(account: Account, raw: dict[str, Any]) -> StripeObject:
     """`POST /v1/subscription_schedules`"""
-    required = ("customer", "phases", "start_date")
-    parameters = read_all(raw, _fields(account), required=required)
+    if "from_subscription" in raw:
+        return _take_over(account, raw)
+    fields = {
+        **_fields(account),
+        "billing_mode": hash_of({"type": one_of("classic", "flexible")}, required=("type",)),
+        "customer": text(),
+        "start_date": timestamp_or_now(account.clock),
+    }
+    parameters = read_all(raw, fields, required=("customer", "phases", "start_date"))
     customer = live_customer(account, parameters["customer"])
     defaults = parameters.get("default_settings", {})
     _check_collection(customer, defaults)
-    phase = parameters["phases"][0]
-    start = parameters["start_date"]
-    schedule = {
-        "id": account.new_id("sub_sched"),
-        "object": "subscription_schedule",
-        "application": None,
-        "billing_mode": parameters.get("billing_mode", {"type": "flexible"}),
-        "canceled_at": None,
-        "completed_at": None,
-        "created": account.now(),
-        "current_phase": None,
-        "customer": customer["id"],
-        "default_settings": _default_settings(account, customer, defaults),
-        "end_behavior": parameters.get("end_behavior", "release"),
-        "livemode": False,
-        "metadata": parameters.get("metadata", {}),
-        "phases": [
-            _phase(phase, start, _end(phase, start), _items(account, phase["items"]), account)
-        ],
-        "released_at": None,
-        "released_subscription": None,
-        "status": "not_started",
-        "subscription": None,
-        "test_clock": None,
-    }
-    account.schedules[schedule["id"]] = schedule
-    events.emit(account, "subscription_schedule.created", schedule)
-    account.agenda.at(start, lambda: _start(account, schedule))
+    schedule = _schedule(
+        account,
+        billing_mode=parameters.get("billing_mode", {"type": "flexible"}),
+        customer=customer["id"],
+        default_settings=_default_settings(account, customer, defaults),
+        end_behavior=parameters.get("end_behavior", "release"),
+        metadata=parameters.get("metadata", {}),
+        phases=schedule_phases.made(account, parameters["phases"], parameters["start_date"]),
+    )
+    _plan(account, schedule)
     account.agenda.catch_up()
     return account.expanded(schedule, parameters)
+
+
+def _take_over(account: Account, raw: dict[str, Any]) -> StripeObject:
+    """A schedule of a subscription that has none: its phase is the current billing period."""
+    parameters = read_all(raw, {**EXPAND, "from_subscription": text()})
+    subscription = subscriptions.live(account, parameters["from_subscription"])
+    if subscription["schedule"]:
+        message = f"It is already attached to the schedule {subscription['schedule']}."
+        raise invalid_parameter("from_subscription", message)
+    item = subscription["items"]["data"][0]
+    phase = schedule_phases.of_subscription(
+        account, subscription, item["current_period_start"], item["current_period_end"]
+    )
+    schedule = _schedule(
+        account,
+        billing_mode=subscription["billing_mode"],
+        current_phase=schedule_phases.window(phase),
+        customer=subscription["customer"],
+        default_settings=_default_settings(
+            account,
+            account.customers[subscription["customer"]],
+            {
+                **{name: subscription[name] for name in _TAKEN_OVER},
+                "automatic_tax": {"enabled": subscription["automatic_tax"]["enabled"]},
+                "invoice_settings": {"days_until_due": subscription["days_until_due"]},
+            },
+        ),
+        phases=[phase],
+        status="active",
+        subscription=subscription["id"],
+    )
+    subscription["schedule"] = schedule["id"]
+    _plan(account, schedule)
+    return account.expanded(schedule, parameters)
+
+
+def update(account: Account, id: str, raw: dict[str, Any]) -> StripeObject:
+    """`POST /v1/subscription_schedules/<id>`: all current and future phases, or none of them."""
+    behavior = one_of(*schedule_phases.BEHAVIORS)
+    parameters = read_all(raw, {**_fields(account), "proration_behavior": behavior})
+    schedule = _open(account, id, "updated")
+    given = parameters.get("phases")
+    past, phases = [], None
+    if given is not None:
+        past, phases = _phases(account, schedule, given)
+    if "default_settings" in parameters:
+        customer = account.customers[schedule["customer"]]
+        changed = _default_settings(account, customer, parameters["default_settings"])
+        own = {name: changed[name] for name in parameters["default_settings"]}
+        schedule["default_settings"] = schedule["default_settings"] | own
+    if "metadata" in parameters:
+        told = customers.merged(schedule["metadata"], parameters["metadata"])
+        schedule["metadata"] = told
+    schedule["end_behavior"] = parameters.get("end_behavior", schedule["end_behavior"])
+    if phases is not None:
+        schedule["phases"] = [*past, *phases]
+    if schedule["status"] == "active":
+        before = schedule["current_phase"]
+        now = [phase for phase in schedule["phases"] if phase["start_date"] <= account.now()][-1]
+        schedule["current_phase"] = schedule_phases.window(now)
+        begins = before["start_date"] != now["start_date"]
+        _enter(
+            account,
+            schedule,
+            parameters.get("proration_behavior", "create_prorations"),
+            anew=begins and _is_anchored(schedule, now),
+        )
+    events.emit(account, "subscription_schedule.updated", schedule)
+    _plan(account, schedule)
+    account.agenda.catch_up()
+    return account.expanded(schedule, parameters)
+
+
+def _phases(
+    account: Account, schedule: StripeObject, given: list[dict[str, Any]]
+) -> tuple[list[StripeObject], list[StripeObject]]:
+    """The phases that are past, and those of a request to update. Raises ApiError."""
+    name = "phases[0][start_date]"
+    if not given or "start_date" not in given[0]:
+        raise missing_parameter(name)
+    start = given[0]["start_date"]
+    past = []
+    if schedule["status"] == "active":
+        current = schedule["current_phase"]["start_date"]
+        if start != current:
+            message = "You can not modify the start date of the current phase."
+            raise invalid_parameter(name, message)
+        past = [phase for phase in schedule["phases"] if phase["start_date"] < current]
+    phases = schedule_phases.made(account, given, start)
+    ended = [phase for phase in phases if phase["end_date"] <= account.now()]
+    if len(ended) == len(phases) or any(phase["end_date"] < account.now() for phase in ended):
+        raise invalid_parameter("phases[0][end_date]", "A phase cannot end in the past.")
+    return past, phases
 
 
 def retrieve(account: Account, id: str, raw: dict[str, Any]) -> StripeObject:
@@ -165,24 +224,67 @@ def release(account: Account, id: str, raw: dict[str, Any]) -> StripeObject:
     return account.expanded(schedule, parameters)
 
 
-def _start(account: Account, schedule: StripeObject) -> None:
-    if schedule["status"] != "not_started":
-        return
-    phase = schedule["phases"][0]
-    # The phase ends before the period that would be charged next begins.
-    account.agenda.at(phase["end_date"], lambda: _finish(account, schedule))
-    subscription = subscriptions.start(account, schedule)
-    window = {"start_date": phase["start_date"], "end_date": phase["end_date"]}
-    schedule.update(status="active", subscription=subscription["id"], current_phase=window)
+def _plan(account: Account, schedule: StripeObject) -> None:
+    """Do what is next at its time, before a subscription begins the period of that moment."""
+    phase = schedule["current_phase"]
+    moment = phase["end_date"] if phase else schedule["phases"][0]["start_date"]
+    account.agenda.at(moment, lambda: _advance(account, schedule, moment), first=True)
+
+
+def _advance(account: Account, schedule: StripeObject, moment: int) -> None:
+    """Start it, or go on to the next phase, if that is still to be done at this moment."""
+    if schedule["status"] == "not_started" and schedule["phases"][0]["start_date"] == moment:
+        schedule["current_phase"] = schedule_phases.window(schedule["phases"][0])
+        schedule["subscription"] = subscriptions.start(account, schedule)["id"]
+        schedule["status"] = "active"
+        _plan(account, schedule)
+    elif schedule["status"] == "active" and schedule["current_phase"]["end_date"] == moment:
+        if phase := schedule_phases.following(schedule):
+            schedule["current_phase"] = schedule_phases.window(phase)
+            anew = _is_anchored(schedule, phase)
+            _enter(account, schedule, phase["proration_behavior"], anew=anew)
+            events.emit(account, "subscription_schedule.updated", schedule)
+            _plan(account, schedule)
+        else:
+            _finish(account, schedule)
+
+
+def _is_anchored(schedule: StripeObject, phase: StripeObject) -> bool:
+    """Whether the billing cycle begins anew with a phase."""
+    default = schedule["default_settings"]["billing_cycle_anchor"]
+    return (phase["billing_cycle_anchor"] or default) == "phase_start"
+
+
+def _enter(account: Account, schedule: StripeObject, behavior: str, *, anew: bool) -> None:
+    """Let the subscription be as its current phase says, with a new billing cycle or not."""
+    subscription = account.subscriptions[schedule["subscription"]]
+    phase = schedule_phases.current(schedule)
+    subscription.update(schedule_phases.settings_of(schedule, phase))
+    if phase["metadata"]:
+        told = customers.merged(subscription["metadata"], phase["metadata"])
+        subscription["metadata"] = told
+    changes = schedule_phases.changes(account, subscription, phase)
+    ends = subscription["items"]["data"][0]["current_period_end"] == account.now()
+    if anew and not ends and behavior != "none":
+        prorations.credit_unused(account, subscription, account.now())
+    if anew:
+        subscription["billing_cycle_anchor"] = account.now()
+    # A period that begins now is charged as a whole.
+    adjusts = "none" if anew or ends else behavior
+    prorations.change(account, subscription, changes, account.now(), adjusts)
+    prorations.move_end(account, subscription, schedule_phases.ends_at(schedule), adjusts)
+    if anew and not ends:
+        subscriptions.begin_period(account, subscription)
+    prorations.invoice(account, subscription, adjusts)
+    events.emit(account, "customer.subscription.updated", subscription)
 
 
 def _finish(account: Account, schedule: StripeObject) -> None:
-    if schedule["status"] != "active":
-        return
     if schedule["end_behavior"] == "release":
         _release(account, schedule)
         return
-    subscriptions.end(account, account.subscriptions[schedule["subscription"]])
+    subscription = account.subscriptions[schedule["subscription"]]
+    subscriptions.end(account, subscription, invoice_now=True)
     schedule.update(status="completed", completed_at=account.now(), current_phase=None)
     events.emit(account, "subscription_schedule.completed", schedule)
 
@@ -190,7 +292,7 @@ def _finish(account: Account, schedule: StripeObject) -> None:
 def _release(account: Account, schedule: StripeObject) -> None:
     subscription = account.subscriptions.get(schedule["subscription"])
     if subscription:
-        subscription["schedule"] = None
+        subscription.update(schedule=None, cancel_at=None)
     schedule.update(
         status="released",
         released_at=account.now(),
@@ -224,75 +326,29 @@ def _check_collection(customer: StripeObject, defaults: dict[str, Any]) -> None:
         raise ApiError(400, message)
 
 
-def _end(phase: dict[str, Any], start: int) -> int:
-    if ("duration" in phase) == ("end_date" in phase):
-        message = "Give either the duration or the end date of a phase."
-        raise invalid_parameter("phases[0][duration]", message)
-    if "end_date" in phase:
-        end = phase["end_date"]
-    else:
-        duration = phase["duration"]
-        end = later(start, duration["interval"], duration.get("interval_count", 1))
-    if end <= start:
-        raise invalid_parameter("phases[0][end_date]", "A phase ends after it starts.")
-    return end
-
-
-def _items(account: Account, items: list[dict[str, Any]]) -> list[StripeObject]:
-    """The items with a price each; all must share one currency and one interval."""
-    name: Callable[[int], str] = "phases[0][items][{}]".format
-    prices = [_price(account, item, name(index)) for index, item in enumerate(items)]
-    if len({catalogue.rhythm(price) for price in prices}) != 1:
-        message = "All items must have the same currency and billing interval."
-        raise invalid_parameter("phases[0][items]", message)
-    return [
-        {
-            "billing_thresholds": None,
-            "discounts": [],
-            "metadata": item.get("metadata", {}),
-            "price": price["id"],
-            **metered.quantity(price, item.get("quantity", 1)),
-            "tax_rates": [],
-        }
-        for item, price in zip(items, prices, strict=True)
-    ]
-
-
-def _price(account: Account, item: dict[str, Any], param: str) -> StripeObject:
-    if ("price" in item) == ("price_data" in item):
-        raise invalid_parameter(f"{param}[price]", "Give either a price or the data of one.")
-    if "price_data" in item:
-        return catalogue.add_price(account, item["price_data"], f"{param}[price_data]")
-    return existing(account.prices, item["price"], "price", param=f"{param}[price]", status=400)
-
-
-def _phase(
-    phase: dict[str, Any], start: int, end: int, items: list[StripeObject], account: Account
-) -> StripeObject:
-    own_tax = phase.get("automatic_tax")
-    automatic_tax = {"automatic_tax": _automatic_tax(own_tax)} if own_tax else {}
-    return {
-        **automatic_tax,
-        "add_invoice_items": [],
-        "application_fee_percent": None,
-        "billing_cycle_anchor": phase.get("billing_cycle_anchor"),
-        "billing_thresholds": None,
-        "collection_method": None,
-        "currency": account.prices[items[0]["price"]]["currency"],
-        "default_payment_method": None,
-        "default_tax_rates": [],
-        "description": phase.get("description"),
-        "discounts": [],
-        "end_date": end,
-        "invoice_settings": None,
-        "items": items,
-        "metadata": phase.get("metadata", {}),
-        "on_behalf_of": None,
-        "proration_behavior": phase.get("proration_behavior", "create_prorations"),
-        "start_date": start,
-        "transfer_data": None,
-        "trial_end": None,
+def _schedule(account: Account, **fields: Any) -> StripeObject:
+    """A new schedule; `fields` are those that are not usual."""
+    schedule = {
+        "id": account.new_id("sub_sched"),
+        "object": "subscription_schedule",
+        "application": None,
+        "canceled_at": None,
+        "completed_at": None,
+        "created": account.now(),
+        "current_phase": None,
+        "end_behavior": "release",
+        "livemode": False,
+        "metadata": {},
+        "released_at": None,
+        "released_subscription": None,
+        "status": "not_started",
+        "subscription": None,
+        "test_clock": None,
+        **fields,
     }
+    account.schedules[schedule["id"]] = schedule
+    events.emit(account, "subscription_schedule.created", schedule)
+    return schedule
 
 
 def _default_settings(
@@ -303,7 +359,9 @@ def _default_settings(
         method = payment_methods.attached(account, method, customer["id"])["id"]
     return {
         "application_fee_percent": None,
-        "automatic_tax": _automatic_tax(defaults.get("automatic_tax", {"enabled": False})),
+        "automatic_tax": schedule_phases.automatic_tax(
+            defaults.get("automatic_tax", {"enabled": False})
+        ),
         "billing_cycle_anchor": defaults.get("billing_cycle_anchor", "automatic"),
         "billing_thresholds": None,
         "collection_method": defaults.get("collection_method", collection.CHARGED),
@@ -317,7 +375,3 @@ def _default_settings(
         "on_behalf_of": None,
         "transfer_data": None,
     }
-
-
-def _automatic_tax(given: dict[str, Any]) -> StripeObject:
-    return {**given, "disabled_reason": None, "liability": None}

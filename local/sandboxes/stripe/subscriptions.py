@@ -11,7 +11,7 @@ A subscription whose invoices are sent does not become past due here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -22,10 +22,11 @@ from local.sandboxes.stripe import (
     invoices,
     metered,
     prorations,
+    schedule_phases,
 )
 from local.sandboxes.stripe.account import EXPAND, PAGE, Account, StripeObject, existing
 from local.sandboxes.stripe.calendar_months import later, period
-from local.sandboxes.stripe.errors import no_such
+from local.sandboxes.stripe.errors import ApiError, no_such
 from local.sandboxes.stripe.parameters import boolean, one_of, read_all, text
 
 STATUSES = (
@@ -41,6 +42,8 @@ STATUSES = (
     "unpaid",
 )
 ENDED = ("canceled", "incomplete_expired")
+# From, until, share of the price.
+Span = tuple[int, int, Fraction]
 
 
 def start(account: Account, schedule: StripeObject) -> StripeObject:
@@ -50,8 +53,10 @@ def start(account: Account, schedule: StripeObject) -> StripeObject:
     backdated subscription is anchored where it was created, so that a year begins on that day.
     """
     phase = schedule["phases"][0]
-    settings = schedule["default_settings"]
-    anchoring = phase["billing_cycle_anchor"] or settings["billing_cycle_anchor"]
+    settings = schedule_phases.settings_of(schedule, phase)
+    anchoring = (
+        phase["billing_cycle_anchor"] or schedule["default_settings"]["billing_cycle_anchor"]
+    )
     start_date = phase["start_date"]
     anchor = start_date if anchoring == "phase_start" else max(start_date, schedule["created"])
     id = account.new_id("sub")
@@ -59,21 +64,16 @@ def start(account: Account, schedule: StripeObject) -> StripeObject:
         "id": id,
         "object": "subscription",
         "application": None,
-        "automatic_tax": phase.get("automatic_tax", settings["automatic_tax"]),
         "billing_cycle_anchor": anchor,
         "billing_mode": schedule["billing_mode"],
         "billing_schedules": [],
-        "cancel_at": None,
+        "cancel_at": schedule_phases.ends_at(schedule),
         "cancel_at_period_end": False,
         "canceled_at": None,
-        "collection_method": settings["collection_method"],
         "created": account.now(),
         "currency": phase["currency"],
         "customer": schedule["customer"],
-        "days_until_due": settings["invoice_settings"]["days_until_due"],
-        "default_payment_method": settings["default_payment_method"],
         "default_tax_rates": [],
-        "description": phase["description"] or settings["description"],
         "discounts": [],
         "ended_at": None,
         "invoice_settings": {"account_tax_ids": None, "issuer": {"type": "self"}},
@@ -92,15 +92,12 @@ def start(account: Account, schedule: StripeObject) -> StripeObject:
         "test_clock": None,
         "trial_end": None,
         "trial_start": None,
+        **settings,
     }
     account.subscriptions[id] = subscription
     events.emit(account, "customer.subscription.created", subscription)
-    lines = [
-        invoice_lines.subscription_line(account, subscription, item, span)
-        for span in _spans_until_now(account, subscription)
-        for item in subscription["items"]["data"]
-        if not metered.is_metered(item["price"])
-    ]
+    spans = _spans_until_now(account, subscription)
+    lines = _lines(account, subscription, spans)
     collection.bill(account, subscription, lines, "subscription_create")
     _plan_renewal(account, subscription)
     return subscription
@@ -127,8 +124,18 @@ def list_all(account: Account, raw: dict[str, Any]) -> StripeObject:
 def update(account: Account, id: str, raw: dict[str, Any]) -> StripeObject:
     """`POST /v1/subscriptions/<id>`"""
     parameters = read_all(raw, prorations.UPDATE)
-    subscription = _live(account, id)
+    subscription = live(account, id)
+    schedule = account.schedules.get(subscription["schedule"])
+    if schedule and "cancel_at_period_end" in parameters:
+        message = (
+            f"The subscription is managed by the subscription schedule `{schedule['id']}`, and "
+            "updating any cancelation behavior directly is not allowed. Please update the schedule "
+            "instead."
+        )
+        raise ApiError(400, message)
     prorations.update(account, subscription, parameters)
+    if schedule and "items" in parameters:
+        schedule_phases.split(account, schedule, subscription)
     events.emit(account, "customer.subscription.updated", subscription)
     return account.expanded(subscription, parameters)
 
@@ -136,7 +143,7 @@ def update(account: Account, id: str, raw: dict[str, Any]) -> StripeObject:
 def cancel(account: Account, id: str, raw: dict[str, Any]) -> StripeObject:
     """`DELETE /v1/subscriptions/<id>`: at once; a schedule that manages it ends with it."""
     parameters = read_all(raw, {**EXPAND, "invoice_now": boolean, "prorate": boolean})
-    subscription = _live(account, id)
+    subscription = live(account, id)
     if schedule := account.schedules.get(subscription["schedule"]):
         schedule.update(status="canceled", canceled_at=account.now(), current_phase=None)
         events.emit(account, "subscription_schedule.canceled", schedule)
@@ -176,35 +183,58 @@ def _terms(parameters: dict[str, Any]) -> dict[str, bool]:
     return {name: parameters.get(name, False) for name in ("invoice_now", "prorate")}
 
 
+def begin_period(account: Account, subscription: StripeObject) -> None:
+    """Begin a period before the one that runs has ended, and invoice it at once."""
+    lines = _next_period(account, subscription, account.now())
+    collection.bill(account, subscription, lines, "subscription_update", at_once=True)
+    _plan_renewal(account, subscription)
+
+
 def _plan_renewal(account: Account, subscription: StripeObject) -> None:
     ends = subscription["items"]["data"][0]["current_period_end"]
-    account.agenda.at(ends, lambda: _renew(account, subscription))
+    account.agenda.at(ends, lambda: _renew(account, subscription, ends))
 
 
-def _renew(account: Account, subscription: StripeObject) -> None:
-    if subscription["status"] in ENDED:
+def _renew(account: Account, subscription: StripeObject, ends: int) -> None:
+    period = subscription["items"]["data"][0]
+    if subscription["status"] in ENDED or period["current_period_end"] != ends:
         return
     if subscription["cancel_at_period_end"]:
         end(account, subscription, invoice_now=True)
         return
-    items = subscription["items"]["data"]
-    previous_start = items[0]["current_period_start"]
-    usage = _usage_lines(account, subscription, items[0]["current_period_end"])
-    for item in items:
-        item.update(_period(account, item["price"], subscription["billing_cycle_anchor"]))
-    lines = usage + [
-        invoice_lines.subscription_line(
-            account,
-            subscription,
-            item,
-            (item["current_period_start"], item["current_period_end"], Fraction(1)),
-        )
-        for item in items
-        if not metered.is_metered(item["price"])
-    ]
+    previous_start = period["current_period_start"]
+    lines = _next_period(account, subscription, ends)
     events.emit(account, "customer.subscription.updated", subscription)
     collection.bill(account, subscription, lines, "subscription_cycle", period_start=previous_start)
     _plan_renewal(account, subscription)
+
+
+def _next_period(account: Account, subscription: StripeObject, ends: int) -> list[StripeObject]:
+    """Go on to the period of now; its lines, with the usage of the one before."""
+    usage = _usage_lines(account, subscription, ends)
+    items = subscription["items"]["data"]
+    for item in items:
+        item.update(_period(account, item["price"], subscription["billing_cycle_anchor"]))
+    span = items[0]["current_period_start"], items[0]["current_period_end"], Fraction(1)
+    return usage + _lines(account, subscription, [span])
+
+
+def _lines(
+    account: Account, subscription: StripeObject, spans: Iterable[Span]
+) -> list[StripeObject]:
+    """What is charged in advance, but not for longer than the subscription lasts."""
+    last = subscription["cancel_at"]
+    lines = []
+    for start, finish, share in spans:
+        until = min(finish, last or finish)
+        if start < until:
+            span = start, until, share * Fraction(until - start, finish - start)
+            lines += [
+                invoice_lines.subscription_line(account, subscription, item, span)
+                for item in subscription["items"]["data"]
+                if not metered.is_metered(item["price"])
+            ]
+    return lines
 
 
 def _usage_lines(account: Account, subscription: StripeObject, until: int) -> list[StripeObject]:
@@ -216,9 +246,7 @@ def _usage_lines(account: Account, subscription: StripeObject, until: int) -> li
     ]
 
 
-def _spans_until_now(
-    account: Account, subscription: StripeObject
-) -> Iterator[tuple[int, int, Fraction]]:
+def _spans_until_now(account: Account, subscription: StripeObject) -> Iterator[Span]:
     """From the start through the period that contains now; the one before the anchor is cut.
 
     The share of a cut period is that of its seconds.
@@ -267,7 +295,8 @@ def _period(account: Account, price: StripeObject, anchor: int) -> dict[str, int
     return {"current_period_start": begin, "current_period_end": finish}
 
 
-def _live(account: Account, id: str) -> StripeObject:
+def live(account: Account, id: str) -> StripeObject:
+    """The subscription. Raises ApiError when it is unknown or has ended."""
     subscription = existing(account.subscriptions, id, "subscription")
     if subscription["status"] in ENDED:
         raise no_such("subscription", id, param="id")

@@ -98,7 +98,11 @@ def test_subscription_that_ends_charges_its_last_usage(
     buyer = customer(client)
     subscription = metered(client, buyer)
     use(client, buyer, "8", NOW)
-    client.v1.subscriptions.update(subscription.id, {"cancel_at_period_end": True})
+    ending: Any = {"cancel_at_period_end": True}
+    with pytest.raises(official.InvalidRequestError, match="managed by the subscription schedule"):
+        client.v1.subscriptions.update(subscription.id, ending)
+    client.v1.subscription_schedules.release(str(subscription.schedule))
+    client.v1.subscriptions.update(subscription.id, ending)
     later(DECEMBER - NOW)
 
     assert usage_lines(client, buyer) == [("8", 4)]

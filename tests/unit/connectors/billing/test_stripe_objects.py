@@ -138,8 +138,10 @@ def test_months_of_a_phase(start: date, end: date, months: int) -> None:
 
 
 def test_item_that_was_added_at_stripe() -> None:
-    price = {"product": "SUPPORT", "currency": "eur", "unit_amount_decimal": "1250"}
-    phase = {"items": [{"price": price, "quantity": 2, "metadata": {}}]}
+    licensed = {"recurring": {"usage_type": "licensed"}}
+    price = {"product": "SUPPORT", "currency": "eur", "unit_amount_decimal": "1250", **licensed}
+    usage = {"price": {"recurring": {"usage_type": "metered"}}, "metadata": {}}
+    phase = {"items": [{"price": price, "quantity": 2, "metadata": {}}, usage]}
 
     assert stripe_objects.lines(phase) == (
         Line(

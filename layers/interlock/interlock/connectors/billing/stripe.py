@@ -9,7 +9,7 @@ https://docs.stripe.com/billing/subscriptions/subscription-schedules
   anchored on the day it was entered: it would charge the elapsed days and then a full year from
   that day. https://docs.stripe.com/billing/subscriptions/backdating
 - One phase lasts the contract's term; then the subscription is released and goes on year by year
-  until the renewal is decided.
+  until the renewal is decided. What becomes of it is in `stripe_contracts`.
 - Prices are given in place, net of tax, and an invoice is sent to the customer's e-mail address.
   The phase's metadata reaches the subscription and its invoices.
 
@@ -22,9 +22,10 @@ Unconfirmed: whether Stripe takes 0 for `days_until_due`, whether cancelling sto
 that is still a draft, and the type in the body of a 409, whose status alone decides.
 
 The connection's secret is `{"api_key": "rk_…"}`, a restricted key that may write customers with
-their balances, subscriptions, meter events and credit notes, which may refund charges, and read all
-else that this module, `stripe_books`, `stripe_charged`, `stripe_credits` and `stripe_usage` name
-(https://docs.stripe.com/keys/restricted-api-keys). Its option, as text:
+their balances, subscriptions, prices, meter events and credit notes, which may refund charges, and
+read all else that this module, `stripe_books`, `stripe_charged`, `stripe_contracts`,
+`stripe_credits` and `stripe_usage` name (https://docs.stripe.com/keys/restricted-api-keys). Its
+option, as text:
 
 - `automatic_tax` ("false"): "true" has Stripe Tax put tax on the invoices, which needs tax
   registrations at Stripe and customers' addresses (https://docs.stripe.com/tax/set-up). Otherwise
@@ -44,25 +45,26 @@ from interlock.connections import Connection
 from interlock.connectors.billing import stripe_objects
 from interlock.connectors.billing.port import Catalogue
 from interlock.connectors.billing.stripe_charged import LIVE_SCHEDULES, SCHEDULES, SUBSCRIPTIONS
-from interlock.connectors.billing.stripe_credits import StripeCredits
+from interlock.connectors.billing.stripe_contracts import StripeContracts
 from interlock.connectors.billing.stripe_objects import ACCOUNT_ID, ORDER_ID
 from interlock.connectors.billing.stripe_requests import VENDOR, Requests, once, only
 from interlock.errors import (
     BusinessRuleViolation,
-    ContractViolation,
     RecordNotFound,
 )
 
 CUSTOMERS = "/v1/customers"
+# A schedule that another one follows is released.
+NO_LONGER = ("canceled", "released")
 # An attempt is never older than its run, which lasts 90 days at most; one more for the clocks.
 RUN_SECONDS = 91 * 24 * 3600
 
 
-class Stripe(StripeCredits):
+class Stripe(StripeContracts):
     """The billing port on Stripe's API v1: see this module and `connectors.billing.port`.
 
-    Here is what is sold to whom; what comes of it is in `stripe_books`, and what is given back in
-    `stripe_credits`.
+    Here is what is sold to whom; what becomes of that is in `stripe_contracts`, what comes of it in
+    `stripe_books`, and what is given back in `stripe_credits`.
 
     `transport` replaces the network in tests; `clock` returns seconds since the epoch. Raises
     ContractViolation for a wrong option.
@@ -76,7 +78,6 @@ class Stripe(StripeCredits):
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(connection, Requests(connection, transport), clock)
-        self._automatic_tax = _automatic_tax(connection)
 
     def get_catalogue(self, skus: tuple[str, ...]) -> Catalogue:
         """https://docs.stripe.com/api/products/list"""
@@ -150,7 +151,7 @@ class Stripe(StripeCredits):
             ORDER_ID, order_id, SCHEDULES, "find_subscription", own, expand=expand
         )
         found = [self._to_subscription(row) for row in rows]
-        return only([each for each in found if each.status != "canceled"], order_id)
+        return only([each for each in found if each.status not in NO_LONGER], order_id)
 
     def create_subscription(
         self, subscription: Subscription, *, customer_remote_id: str, idempotency_key: str
@@ -160,7 +161,7 @@ class Stripe(StripeCredits):
         Raises BusinessRuleViolation for what Stripe cannot charge, and says what to fix.
         """
         operation = "create_subscription"
-        if problems := stripe_objects.problems(subscription):
+        if problems := stripe_objects.problems(subscription.lines, subscription.currency):
             raise BusinessRuleViolation(
                 problems, vendor=VENDOR, operation=operation, record=subscription.id
             )
@@ -199,10 +200,6 @@ class Stripe(StripeCredits):
             self._requests.delete(path, operation, remote_id, terms)
         return self._to_subscription(schedule)
 
-    def _get_schedule(self, remote_id: str, operation: str) -> dict[str, Any]:
-        expand = {"expand": ["phases.items.price"]}
-        return self._requests.get(f"{SCHEDULES}/{remote_id}", operation, remote_id, expand)
-
     def _carrying(
         self,
         name: str,
@@ -233,13 +230,13 @@ class Stripe(StripeCredits):
         )
 
     def _to_subscription(self, schedule: dict[str, Any]) -> Subscription:
-        """From a schedule whose items' prices are expanded."""
+        """From a schedule whose items' prices are expanded: what it began with, until its end."""
         remote_id = schedule["id"]
         own_id = schedule["metadata"].get(ORDER_ID)
         customer_id = schedule["metadata"].get(ACCOUNT_ID)
         phase = schedule["phases"][0]
         start = stripe_objects.day(phase["start_date"])
-        end = stripe_objects.day(phase["end_date"])
+        end = stripe_objects.day(schedule["phases"][-1]["end_date"])
         return Subscription(
             id=own_id or self._connection.canonical_id(remote_id),
             references={self._connection.name: remote_id},
@@ -254,27 +251,9 @@ class Stripe(StripeCredits):
             status=self._status(schedule),
         )
 
-    def _status(self, schedule: dict[str, Any]) -> str:
-        """The schedule's status; after its release, that of the subscription it had started."""
-        if schedule["status"] != "released":
-            return schedule["status"]
-        started = schedule["released_subscription"]
-        if started is None:
-            return "canceled"
-        return self._requests.get(f"{SUBSCRIPTIONS}/{started}", "get_subscription", schedule["id"])[
-            "status"
-        ]
-
 
 def _email(account: Account) -> str:
     if not account.email:
         problem = f"account {account.id} has no e-mail address to send invoices to: enter one"
         raise BusinessRuleViolation([problem], vendor=VENDOR, record=account.id)
     return account.email
-
-
-def _automatic_tax(connection: Connection) -> bool:
-    choice = connection.options.get("automatic_tax", "false")
-    if choice not in ("true", "false"):
-        raise ContractViolation('the connection\'s option automatic_tax is "true" or "false"')
-    return choice == "true"

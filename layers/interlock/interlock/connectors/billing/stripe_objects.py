@@ -33,6 +33,12 @@ COUNTERED_BY = "interlock_countered_by"
 COUNTERS = "interlock_counters"
 LINE_NUMBER = "interlock_line"
 LINE_DESCRIPTION = "interlock_description"
+# Of an item that a contract says: its line's days. Of a schedule: the contract's revision.
+LINE_STARTS_ON = "interlock_starts_on"
+LINE_ENDS_ON = "interlock_ends_on"
+REVISION = "interlock_contract_revision"
+# The beginning of keys of a subscription, each for what was taken away from it.
+TAKEN_AWAY = "interlock_gone"
 METADATA_VALUE_LENGTH = 500
 
 # https://docs.stripe.com/billing/subscriptions/quantities#multiple-subscription-items
@@ -133,17 +139,17 @@ def months_between(start: date, end: date) -> int:
     return (end.year - start.year) * 12 + end.month - start.month
 
 
-def problems(subscription: Subscription) -> list[str]:
-    """What keeps Stripe from charging a subscription, and what to fix; empty when nothing does."""
+def problems(lines: tuple[Line, ...], currency: str) -> list[str]:
+    """What keeps Stripe from charging these lines together, and what to fix; empty if nothing."""
     found = []
-    if not 1 <= len(subscription.lines) <= MAXIMUM_ITEMS:
+    if not 1 <= len(lines) <= MAXIMUM_ITEMS:
         found.append(
-            f"a subscription at Stripe has 1 to {MAXIMUM_ITEMS} lines, not "
-            f"{len(subscription.lines)}: split the order"
+            f"a subscription at Stripe has 1 to {MAXIMUM_ITEMS} lines, not {len(lines)}: "
+            "split the order"
         )
-    for line in subscription.lines:
-        if line.unit_price.currency != subscription.currency:
-            found.append(f"line {line.number}: its price is not in {subscription.currency}")
+    for line in lines:
+        if line.unit_price.currency != currency:
+            found.append(f"line {line.number}: its price is not in {currency}")
         found += [f"line {line.number}: {problem}" for problem in _line_problems(line)]
     return found
 
@@ -162,22 +168,14 @@ def schedule(
     subscription: Subscription, customer_remote_id: str, *, automatic_tax: bool
 ) -> dict[str, Any]:
     """The parameters of a schedule that starts a subscription and lets it go on after its term."""
-    metadata = {
-        ORDER_ID: subscription.id,
-        ACCOUNT_ID: subscription.customer_id,
-        SUBSIDIARY: subscription.subsidiary,
-    }
+    metadata = told(subscription.id, subscription.customer_id, subscription.subsidiary)
     return {
         "customer": customer_remote_id,
         "start_date": timestamp(subscription.start_date),
         "end_behavior": "release",
         # Charges elapsed years one by one, as if each had been billed when it began.
         "billing_mode": {"type": "flexible"},
-        "default_settings": {
-            "automatic_tax": {"enabled": automatic_tax},
-            "collection_method": "send_invoice",
-            "invoice_settings": {"days_until_due": subscription.payment_days},
-        },
+        "default_settings": settings(subscription.payment_days, automatic_tax=automatic_tax),
         "metadata": metadata,
         "phases": [
             {
@@ -192,22 +190,41 @@ def schedule(
     }
 
 
+def told(order_id: str, account_id: str, subsidiary: str) -> dict[str, Any]:
+    """The metadata of a schedule and its phases, which reaches the subscription's invoices."""
+    return {ORDER_ID: order_id, ACCOUNT_ID: account_id, SUBSIDIARY: subsidiary}
+
+
+def settings(payment_days: int, *, automatic_tax: bool) -> dict[str, Any]:
+    """How a subscription's invoices are made and sent."""
+    return {
+        "automatic_tax": {"enabled": automatic_tax},
+        "collection_method": "send_invoice",
+        "invoice_settings": {"days_until_due": payment_days},
+    }
+
+
 def item(line: Line) -> dict[str, Any]:
-    """A phase's item, billed yearly at the agreed price, of the product whose id is the SKU."""
+    """A phase's item, with a price of its own."""
     return {
         "metadata": {
             LINE_NUMBER: line.number,
             LINE_DESCRIPTION: line.description[:METADATA_VALUE_LENGTH],
         },
-        "price_data": {
-            "currency": line.unit_price.currency.lower(),
-            "product": line.sku,
-            "recurring": {"interval": "year"},
-            # Canonical prices are net; Stripe does not let a price's tax behaviour change later.
-            "tax_behavior": "exclusive",
-            "unit_amount_decimal": unit_amount(line),
-        },
+        "price_data": price(line),
         "quantity": int(line.quantity),
+    }
+
+
+def price(line: Line) -> dict[str, Any]:
+    """The agreed price of a line, billed yearly, of the product whose id is the SKU."""
+    return {
+        "currency": line.unit_price.currency.lower(),
+        "product": line.sku,
+        "recurring": {"interval": "year"},
+        # Canonical prices are net; Stripe does not let a price's tax behaviour change later.
+        "tax_behavior": "exclusive",
+        "unit_amount_decimal": unit_amount(line),
     }
 
 
@@ -231,8 +248,17 @@ def payment_days(schedule: dict[str, Any]) -> int:
 
 
 def lines(phase: dict[str, Any]) -> tuple[Line, ...]:
-    """The lines of a phase whose items' prices are expanded."""
-    return tuple(_line(row, position) for position, row in enumerate(phase["items"], start=1))
+    """The lines of a phase whose items' prices are expanded; usage is on none of them."""
+    return tuple(
+        _line(row, position)
+        for position, row in enumerate(phase["items"], start=1)
+        if not is_metered(row["price"])
+    )
+
+
+def is_metered(price: dict[str, Any]) -> bool:
+    """Whether usage is charged, and not a quantity."""
+    return price["recurring"]["usage_type"] == "metered"
 
 
 def _line(row: dict[str, Any], position: int) -> Line:
