@@ -4,6 +4,10 @@
 - https://developer.zendesk.com/api-reference/ticketing/organizations/organizations/
 - https://support.zendesk.com/hc/en-us/articles/4408894213018 (the rules of a ticket's states)
 - https://support.zendesk.com/hc/en-us/articles/203662006 (a ticket gets its organization's tags)
+- https://support.zendesk.com/hc/en-us/articles/4408882246298 (new users belong to the organization
+  that has the domain of their address)
+- https://developer.zendesk.com/documentation/ticketing/managing-tickets/creating-and-updating-tickets/
+  (requesters who are made with a ticket, follow-ups of closed tickets)
 
 Unconfirmed, and here the stricter of what is possible: a ticket for an organization that its
 requester does not belong to is refused, and so is every update of a closed ticket. Unconfirmed as
@@ -18,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from local.sandboxes import zendesk_fields
+from local.sandboxes import zendesk_fields, zendesk_triggers
 from local.sandboxes.zendesk_errors import RecordInvalid, RecordNotFound, UpdateConflict
 
 TICKET_CHOICES = {
@@ -26,6 +30,8 @@ TICKET_CHOICES = {
     "priority": ("urgent", "high", "normal", "low", None),
     "type": ("problem", "incident", "question", "task", None),
 }
+# The states of a ticket that an end user's comment opens again.
+ANSWERED_OPENS = ("pending", "hold", "solved")
 TICKET_FIELDS = (
     *("external_id", "subject", "due_at", "assignee_id"),
     *TICKET_CHOICES,
@@ -37,6 +43,10 @@ CUSTOM_ORGANIZATION_FIELDS = (
     "interlock_overdue_amount",
     "interlock_overdue_currency",
     "interlock_overdue_since",
+    "interlock_service",
+    "interlock_entitlements",
+    "interlock_service_until",
+    "interlock_service_reason",
 )
 USER_FIELDS = ("name", "email", "external_id", "role")
 
@@ -47,7 +57,8 @@ Records = dict[Any, Record]
 class ZendeskAccount:
     """One account's tickets, comments, organizations and users; `agent` is who the API acts as.
 
-    `on_change` is told each change of a ticket: the ticket, and the audit of the change.
+    `on_change` is told each change of a ticket: the ticket, and the audit of the change. `emails`
+    are those that the standard triggers sent, oldest first.
     """
 
     def __init__(
@@ -63,6 +74,7 @@ class ZendeskAccount:
         self.audits: dict[int, list[Record]] = {}
         self.organizations: Records = {}
         self.users: Records = {}
+        self.emails: list[Record] = []
         self._memberships: set[tuple[int, int]] = set()
         self._ids = itertools.count(1)
         self.agent = self._new_user(
@@ -83,10 +95,11 @@ class ZendeskAccount:
 
     def create_ticket(self, wanted: Record, *, by: Record | None = None) -> Record:
         """Make a ticket; its first comment is its description. Raises RecordInvalid."""
-        author = by or self.agent
+        author = by or self._submitter(wanted)
         fields = self._ticket_fields(wanted)
         values = zendesk_fields.checked_values(self.ticket_fields, wanted.get("custom_fields", ()))
         comment = _comment_text(wanted.get("comment") or {}, "Description")
+        via = self._followed_up(wanted)
         requester = self._requester(wanted)
         ticket = self._save(
             self.tickets,
@@ -95,7 +108,7 @@ class ZendeskAccount:
             requester_id=requester["id"],
             submitter_id=author["id"],
             organization_id=self._organization_id(requester, wanted),
-            via={"channel": "api"},
+            via={"channel": "api"} | via,
         )
         self._set_fields(ticket, fields)
         self._set_values(ticket, values)
@@ -121,6 +134,8 @@ class ZendeskAccount:
         before = _audited(ticket)
         if "comment" in wanted:
             self._add_comment(ticket, _comment_text(wanted["comment"], "Comment"), author)
+            if author["role"] == "end-user" and ticket["status"] in ANSWERED_OPENS:
+                ticket["status"] = "open"
         self._set_fields(ticket, fields)
         self._set_values(ticket, values)
         ticket["updated_at"] = self.now()
@@ -239,6 +254,25 @@ class ZendeskAccount:
         defaults = {"author_id": author["id"], "public": public, "created_at": self.now()}
         conversation.append({"id": next(self._ids), "type": "Comment"} | defaults | comment)
         ticket["is_public"] = any(comment["public"] for comment in conversation)
+        if conversation[-1]["public"]:
+            requester = self.users[ticket["requester_id"]]
+            self.emails.extend(
+                zendesk_triggers.notify_requester(ticket, comment, author, requester)
+            )
+
+    def _submitter(self, wanted: Record) -> Record:
+        """Who a new ticket is made by, and who wrote its first comment: the agent, if not told."""
+        number = wanted.get("submitter_id", self.agent["id"])
+        if number not in self.users:
+            raise RecordInvalid("submitter", "Submitter: is invalid")
+        return self.users[number]
+
+    def _followed_up(self, wanted: Record) -> Record:
+        """Where a new ticket comes from that follows a closed one up; nowhere, for any other."""
+        source = self.tickets.get(wanted.get("via_followup_source_id", 0))
+        if source is None or source["status"] != "closed":
+            return {}
+        return {"source": {"from": {"ticket_id": source["id"]}, "to": {}, "rel": "follow_up"}}
 
     def _requester(self, wanted: Record) -> Record:
         """Who a new ticket is for: by id, by address (made when new), or else the agent."""
@@ -256,7 +290,14 @@ class ZendeskAccount:
             raise RecordInvalid("name", "Name: is too short (minimum one character)", "BlankValue")
         blank = dict.fromkeys((*USER_FIELDS, "organization_id"))
         given = {name: wanted[name] for name in USER_FIELDS if name in wanted}
-        return self._save(self.users, **blank | {"role": "end-user"} | given)
+        user = self._save(self.users, **blank | {"role": "end-user"} | given)
+        domain = (user["email"] or "").partition("@")[2].lower()
+        for organization in sorted(self.organizations.values(), key=lambda each: each["name"]):
+            if domain and domain in (organization["domain_names"] or ()):
+                self._memberships.add((user["id"], organization["id"]))
+                user["organization_id"] = organization["id"]
+                break
+        return user
 
     def _organization_id(self, requester: Record, wanted: Record) -> int | None:
         organization_id = wanted.get("organization_id")

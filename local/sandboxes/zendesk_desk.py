@@ -6,6 +6,9 @@ number = desk.file("salesforce:001…", "Exports fail", by=agent)
 desk.enter(number, by=agent, severity="critical", started_at="2026-11-02T09:30Z",
            ended_at="2026-11-02T11:00Z", products="PLATFORM-ANNUAL")
 desk.request_credit(number, by=agent)
+desk.solve(number, by=agent)
+number = desk.emails("accounts@customer.example")[-1]["ticket_id"]
+desk.answer(number, "Please cancel.")
 """
 
 from __future__ import annotations
@@ -104,6 +107,32 @@ class SupportDesk:
     def edit(self, number: int, *, by: Record, **changes: Any) -> None:
         """Change what a ticket has, as its API calls it: `status="closed"`."""
         self.sandbox.by_hand(lambda account: account.update_ticket(number, changes, by=by))
+
+    def solve(self, number: int, *, by: Record) -> None:
+        """Solve a ticket, whoever has it."""
+        self.edit(number, by=by, status="solved", assignee_id=by["id"])
+
+    def emails(self, address: str) -> list[Record]:
+        """What Zendesk has e-mailed to an address, oldest first."""
+        return [email for email in self._account.emails if email["to"] == address]
+
+    def answer(self, number: int, text: str) -> int:
+        """The requester replies to an e-mail: the ticket that has the reply.
+
+        That is another one, which follows it up, when the ticket is closed.
+        """
+
+        def answer(account: ZendeskAccount) -> int:
+            ticket = account.tickets[number]
+            requester = account.users[ticket["requester_id"]]
+            wanted: Record = {"comment": {"body": text, "public": True}}
+            if ticket["status"] != "closed":
+                return account.update_ticket(number, wanted, by=requester)["id"]
+            wanted |= {"subject": f"Re: {ticket['subject']}", "requester_id": requester["id"]}
+            wanted["via_followup_source_id"] = number
+            return account.create_ticket(wanted, by=requester)["id"]
+
+        return self.sandbox.by_hand(answer)
 
     def entered(self, number: int) -> dict[str, Any]:
         """What the fields of a ticket have, by name."""

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 from interlock.canonical import Task
+from interlock.canonical.contracts import Notice
 from interlock.connectors.support.zendesk import Zendesk
 
 from local.sandboxes.sandbox import FaultKind, Sandbox
@@ -54,7 +55,7 @@ class Tickets(Finding):
         self._ticket(key)
         return True
 
-    def _ticket(self, key: str, **fields: str) -> None:
+    def _ticket(self, key: str, **fields: object) -> None:
         ticket = {"external_id": key, "subject": "By hand", "comment": {"body": "By hand"}}
         self.api.post("/tickets", json={"ticket": ticket | fields}).raise_for_status()
 
@@ -62,7 +63,36 @@ class Tickets(Finding):
         self.api.put(f"/tickets/{remote_id}", json={"ticket": changes}).raise_for_status()
 
 
+class Notices(Tickets):
+    """As tasks, but for those that were withdrawn instead of those that are solved."""
+
+    def make(self, key: str) -> str:
+        notice = Notice(
+            id=key,
+            account_id="crm:1",
+            customer_name="Acme",
+            customer_email="accounts@acme.example",
+            subject="It goes on",
+            body="Unless you say otherwise.",
+        )
+        return self.port.send_notice(notice, idempotency_key=f"key-{next(_numbers)}").remote_id
+
+    def find(self, key: str, edit: Edit) -> Notice | None:
+        return self.port.find_notice(key)
+
+    def crowd(self, key: str) -> None:
+        """Of the same key, and withdrawn."""
+        for _ in range(self.page_size):
+            self._ticket(key, tags=["interlock_notice_withdrawn"])
+
+
 class TestFindTask(FindContract):
     @pytest.fixture
     def finding(self, support: Zendesk, sandbox: Sandbox, api: httpx.Client) -> Finding:
         return Tickets(support, sandbox, api)
+
+
+class TestFindNotice(FindContract):
+    @pytest.fixture
+    def finding(self, support: Zendesk, sandbox: Sandbox, api: httpx.Client) -> Finding:
+        return Notices(support, sandbox, api)

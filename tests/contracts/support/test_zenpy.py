@@ -140,6 +140,44 @@ def test_ticket_of_a_user_belongs_to_its_organization(zenpy: Zenpy) -> None:
     assert zenpy.users(id=user.id).name == "Wile"
 
 
+def test_a_requester_is_made_with_the_ticket_and_never_changed(zenpy: Zenpy) -> None:
+    organization = zenpy.organizations.create(
+        Organization(name="Acme", domain_names=["acme.example"])
+    )
+    wile, wily = (User(name=name, email="wile@acme.example") for name in ("Wile", "Wily"))
+
+    first = make_ticket(zenpy, requester=wile, external_id="notice-1")
+    second = make_ticket(zenpy, requester=wily)
+
+    requester = zenpy.users(id=first.requester_id)
+    assert second.requester_id == requester.id
+    assert (requester.name, requester.email) == ("Wile", "wile@acme.example")
+    assert (requester.role, requester.organization_id) == ("end-user", organization.id)
+    assert first.organization_id == organization.id
+
+
+def test_a_submitter_writes_the_first_comment(zenpy: Zenpy) -> None:
+    agent = zenpy.users.create_or_update(User(name="Sam", email="sam@x.example", role="agent"))
+
+    ticket = make_ticket(zenpy, submitter_id=agent.id)
+
+    assert ticket.submitter_id == agent.id
+    assert [comment.author_id for comment in zenpy.tickets.comments(ticket.id)] == [agent.id]
+    with pytest.raises(APIException, match="Submitter: is invalid"):
+        make_ticket(zenpy, submitter_id=404)
+
+
+def test_only_closed_tickets_are_followed_up(zenpy: Zenpy) -> None:
+    source = make_ticket(zenpy)
+    assert make_ticket(zenpy, via_followup_source_id=source.id).via.source is None
+    source.status = "closed"
+    zenpy.tickets.update(source)
+
+    follow_up = make_ticket(zenpy, via_followup_source_id=source.id)
+
+    assert follow_up.via.source.rel == "follow_up"
+
+
 def test_tags_of_an_organization_are_added_and_removed_beside_others(zenpy: Zenpy) -> None:
     organization = zenpy.organizations.create(Organization(name="Acme", tags=["vip"]))
 

@@ -6,7 +6,8 @@ organizations and end users; the token asks for the scopes `read` and `write`. T
 
 For the dunning flag an administrator enables tags on users and organizations, and creates these
 organization fields, all of the type text: interlock_dunning, interlock_overdue_amount,
-interlock_overdue_currency, interlock_overdue_since.
+interlock_overdue_currency, interlock_overdue_since. For what a customer is entitled to, those of
+`zendesk_services`. Notices to customers need the triggers that `zendesk_notices` names.
 
 - Tickets: https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/
 - Idempotency: https://developer.zendesk.com/api-reference/ticketing/introduction/#idempotency
@@ -18,7 +19,7 @@ interlock_overdue_currency, interlock_overdue_since.
 
 A task is a ticket of type "task" that carries the task's id as its external id. Its requester is a
 user that stands for the customer, a member of the customer's organization: so agents find it with
-the customer. Everything we write in a ticket is an internal note.
+the customer. Everything we write in a ticket is an internal note, but for notices to customers.
 
 The organization carries the customer's id as its external id, and is found by that alone: one that
 support made by hand under the customer's name may be another company, and joins when somebody gives
@@ -41,9 +42,6 @@ Unconfirmed, and why being wrong is harmless:
   lease keeps apart.
 - That a new organization is found by its external id at once. Where it is not, making it again is
   refused, since names and external ids are unique, and the step is tried later.
-- Whether the case of a ticket's external id counts in the list of tickets: ids are compared here.
-- Whether an organization field that nobody created is refused or ignored: what was kept is compared
-  with what was sent.
 """
 
 from __future__ import annotations
@@ -52,18 +50,22 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
-from itertools import count
 from typing import Any
 
 import httpx
 
 from interlock.canonical import Task
+from interlock.canonical.contracts import Notice
 from interlock.canonical.credits import Case, CreditOutcome
+from interlock.canonical.customer_view import OpenCases
 from interlock.canonical.dunning import DunningFlag
+from interlock.canonical.services import Service
 from interlock.connections import Connection
 from interlock.connectors.support import zendesk_records as records
 from interlock.connectors.support.zendesk_cases import Cases
-from interlock.connectors.support.zendesk_tags import Tagging
+from interlock.connectors.support.zendesk_lists import carrying
+from interlock.connectors.support.zendesk_notices import Notices
+from interlock.connectors.support.zendesk_organizations import Organizations
 from interlock.credentials import OAuthClientCredentials
 from interlock.errors import (
     ContractViolation,
@@ -73,7 +75,7 @@ from interlock.errors import (
 )
 from interlock.http import ErrorTable, VendorClient
 
-TAGS = ("interlock", "implementation_task")
+TAGS = (records.OURS, "implementation_task")
 
 
 def _error_code(response: httpx.Response) -> str:
@@ -112,7 +114,6 @@ class Zendesk:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._connection = connection
-        self._sleep = sleep
         self._client = VendorClient(
             connection,
             auth=OAuthClientCredentials(
@@ -126,6 +127,8 @@ class Zendesk:
             transport=transport,
         )
         self._cases = Cases(connection, self._call)
+        self._notices = Notices(connection, self._call)
+        self._organizations = Organizations(self._call, sleep)
 
     def get_task(self, remote_id: str) -> Task:
         """Read one ticket. Raises RecordNotFound."""
@@ -135,22 +138,20 @@ class Zendesk:
     def find_task(self, task_id: str) -> Task | None:
         """The ticket with this external id that is neither solved nor closed.
 
-        Lists by external id, which sees a ticket at once; Zendesk's search does not. External ids
-        need not be unique there: several open tickets are a RecordConflict.
+        Several open tickets are a RecordConflict.
         """
+        where = {"operation": "find_task", "record": task_id}
         found = [
             (ticket, records.requester(ticket, page))
-            for page in self._pages_of_tickets(task_id)
-            for ticket in page["tickets"]
-            if ticket["external_id"] == task_id and ticket["status"] not in records.CLOSED
+            for ticket, page in carrying(partial(self._call, **where), task_id, include="users")
+            if ticket["status"] not in records.CLOSED
         ]
         if len(found) > 1:
             numbers = ", ".join(str(ticket["id"]) for ticket, _ in found)
             raise RecordConflict(
                 f"several open tickets carry this external id, solve all but one: {numbers}",
                 vendor="zendesk",
-                operation="find_task",
-                record=task_id,
+                **where,
             )
         return records.task(*found[0], self._connection) if found else None
 
@@ -213,10 +214,7 @@ class Zendesk:
 
         Raises ContractViolation where people entered something else there.
         """
-        organization = self._find_organization(
-            account_id, operation="read_dunning", record=account_id
-        )
-        return records.dunning_flag(organization, account_id) if organization else None
+        return self._organizations.dunning(account_id)
 
     def write_dunning(self, flag: DunningFlag) -> DunningFlag | None:
         """Tag the organization, then its open tickets, and set the organization's fields.
@@ -225,23 +223,7 @@ class Zendesk:
         ended. Raises OutcomeUnknown when not all tickets were tagged, or not in time, and
         ContractViolation when the organization did not keep the flag.
         """
-        where = {"operation": "write_dunning", "record": flag.account_id}
-        organization = self._find_organization(flag.account_id, **where)
-        if organization is None:
-            return None
-        call = partial(self._call, **where)
-        Tagging(flag.account_id, call, self._sleep).tag(organization, flag.status)
-        fields = {"organization_fields": records.flagged(flag)}
-        path = f"organizations/{organization['id']}"
-        saved = call("PUT", path, json={"organization": fields})
-        if records.dunning_flag(saved["organization"], flag.account_id) != flag:
-            raise ContractViolation(
-                "the organization did not keep the flag: create the organization fields"
-                f" {', '.join(records.DUNNING_FIELDS)} as text",
-                vendor="zendesk",
-                **where,
-            )
-        return flag
+        return self._organizations.flag(flag)
 
     def get_case(self, case_id: str) -> Case:
         """A ticket by its canonical id, with what nobody can read of it as problems.
@@ -268,19 +250,42 @@ class Zendesk:
         """Those that Zendesk's search finds, which is minutes behind, each as it is now."""
         return self._cases.unanswered(requested_after, requested_before)
 
-    def _pages_of_tickets(self, task_id: str) -> Iterator[dict[str, Any]]:
-        """https://developer.zendesk.com/api-reference/introduction/pagination/"""
-        for number in count(1):
-            page = self._call(
-                "GET",
-                "tickets",
-                operation="find_task",
-                record=task_id,
-                params={"external_id": task_id, "include": "users", "page": number},
-            )
-            yield page
-            if not page["next_page"]:
-                return
+    def get_open_cases(self, account_id: str) -> OpenCases:
+        """Of the customer's organization, without the tickets that we made; see `Organizations`."""
+        return self._organizations.open_cases(account_id)
+
+    def get_notice(self, remote_id: str) -> Notice:
+        """Read one ticket as a notice. Raises RecordNotFound."""
+        return self._notices.get(remote_id)
+
+    def find_notice(self, notice_id: str) -> Notice | None:
+        """The ticket with this external id that was not withdrawn, whatever its status."""
+        return self._notices.find(notice_id)
+
+    def send_notice(self, notice: Notice, *, idempotency_key: str) -> Notice:
+        """Make a ticket on behalf of the customer, which Zendesk e-mails: see `zendesk_notices`."""
+        return self._notices.send(notice, idempotency_key=idempotency_key)
+
+    def withdraw_notice(self, remote_id: str) -> Notice:
+        """Say so in a public comment, which is e-mailed too, and solve the ticket.
+
+        Raises RecordNotFound.
+        """
+        return self._notices.withdraw(remote_id)
+
+    def read_service(self, account_id: str) -> Service | None:
+        """What the fields of the customer's organization say.
+
+        Raises ContractViolation where people entered something else there.
+        """
+        return self._organizations.service(account_id)
+
+    def write_service(self, service: Service) -> Service | None:
+        """Set the organization's fields, see `zendesk_services`.
+
+        Raises ContractViolation when the organization did not keep them.
+        """
+        return self._organizations.show(service)
 
     def _read_ticket(
         self, remote_id: str, *, operation: str
@@ -320,27 +325,17 @@ class Zendesk:
         where = {"operation": "create_task", "record": task.id}
         refusal = None
         for name in (task.customer_name, f"{task.customer_name} ({task.customer_id})"):
-            found = self._find_organization(task.customer_id, **where)
+            found = self._organizations.find(task.customer_id, **where)
             if found is not None:
                 return found["id"]
             try:
                 return self._make_organization(task, name)
             except VendorRejected as error:
                 refusal = error
-        found = self._find_organization(task.customer_id, **where)
+        found = self._organizations.find(task.customer_id, **where)
         if found is None:
             raise refusal
         return found["id"]
-
-    def _find_organization(self, customer_id: str, **where: str) -> dict[str, Any] | None:
-        """External ids are unique but for a race that Zendesk documents for names: the first."""
-        found = self._call(
-            "GET",
-            "organizations/search",
-            params={"external_id": customer_id},
-            **where,
-        )
-        return min(found["organizations"], key=lambda each: each["id"], default=None)
 
     def _make_organization(self, task: Task, name: str) -> int:
         created = self._call(

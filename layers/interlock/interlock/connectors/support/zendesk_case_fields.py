@@ -33,6 +33,7 @@ from interlock.errors import ContractViolation
 REQUESTED = "interlock_credit_requested"
 ANSWERED = "interlock_credit_answered"
 SEVERITIES = {f"interlock_severity_{severity}": severity for severity in Severity}
+CRITICAL = f"interlock_severity_{Severity.CRITICAL}"
 # How a field's text begins in a sentence about it; no agent's essay belongs into one.
 QUOTED = 60
 
@@ -163,6 +164,11 @@ def note(outcome: CreditOutcome) -> str:
     if outcome.documents:
         lines.append(f"Credit notes: {', '.join(outcome.documents)}")
     return "\n".join([*lines, *outcome.reasons, f"Transaction: {outcome.transaction}"])
+
+
+def is_critical(ticket: Json) -> bool:
+    """Whether a ticket has that severity: no other field has such a value."""
+    return any(each["value"] == CRITICAL for each in ticket["custom_fields"])
 
 
 def _text(amount: Money) -> str:

@@ -14,7 +14,7 @@ answers it like any other, so no request stays open for ever.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, partial
@@ -26,13 +26,11 @@ from interlock.canonical.credits import Case, CreditOutcome
 from interlock.connections import Connection
 from interlock.connectors.support import zendesk_case_fields as fields
 from interlock.connectors.support.zendesk_case_fields import CaseFields, Entered
+from interlock.connectors.support.zendesk_lists import Call, listed
 from interlock.connectors.support.zendesk_records import Json
 from interlock.errors import BusinessRuleViolation, ContractViolation, RecordNotFound
 
-Call = Callable[..., Json]
-
 AGENTS = ("agent", "admin")
-PAGE = 100
 _TIME: TypeAdapter[datetime] = TypeAdapter(Timestamp)
 
 
@@ -119,21 +117,11 @@ class Cases:
     def unanswered(self, since: datetime, until: datetime) -> Iterator[Case]:
         """The cases that ask for a credit, since a moment between these two."""
         call = partial(self.call, operation="unanswered_requests", record="search")
-        wanted = {
-            "query": f"tags:{fields.REQUESTED} status<closed",
-            "filter[type]": "ticket",
-            "page[size]": PAGE,
-        }
-        cursor: dict[str, str] = {}
-        while True:
-            page = call("GET", "search/export", params=wanted | cursor)
-            for found in page["results"]:
-                case = self._found(found["id"])
-                if case and case.requested_at and since <= case.requested_at <= until:
-                    yield case
-            if not page["meta"]["has_more"]:
-                return
-            cursor = {"page[after]": page["meta"]["after_cursor"]}
+        wanted = {"query": f"tags:{fields.REQUESTED} status<closed", "filter[type]": "ticket"}
+        for found in listed(call, "search/export", "results", **wanted):
+            case = self._found(found["id"])
+            if case and case.requested_at and since <= case.requested_at <= until:
+                yield case
 
     @cached_property
     def _fields(self) -> CaseFields:
@@ -181,15 +169,8 @@ class Cases:
 
     def _requests(self, number: int, call: Call) -> Iterator[Json]:
         """The audits in which the credit was set to requested, oldest first."""
-        cursor: dict[str, str] = {}
-        while True:
-            path = f"tickets/{number}/audits"
-            page = call("GET", path, params={"page[size]": PAGE, **cursor})
-            yield from (audit for audit in page["audits"] if self._asks(audit))
-            # The audits of an archived ticket come without pages.
-            if not page.get("meta", {}).get("has_more"):
-                return
-            cursor = {"page[after]": page["meta"]["after_cursor"]}
+        audits = listed(call, f"tickets/{number}/audits", "audits")
+        return (audit for audit in audits if self._asks(audit))
 
     def _asks(self, audit: Json) -> bool:
         set_to_requested = (str(self._fields.credit), fields.REQUESTED)

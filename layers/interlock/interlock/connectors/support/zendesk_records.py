@@ -18,6 +18,8 @@ from interlock.errors import ContractViolation
 Json = dict[str, Any]
 
 CLOSED = ("solved", "closed")
+# The tag of the tickets that we make: a customer's cases do not have it.
+OURS = "interlock"
 CUSTOMER_USER = "interlock-customer-"
 
 # All are text: the amount is exact so, and the day has one spelling.
@@ -49,15 +51,22 @@ def task(ticket: Json, requester: Json, connection: Connection) -> Task:
             status=ticket["status"],
         )
     except ValidationError as error:
-        fields = ", ".join(str(each["loc"][0]) for each in error.errors())
-        raise ContractViolation(
-            f"the ticket cannot be a task, see its {fields}", vendor="zendesk", record=remote_id
-        ) from None
+        raise unusable("task", ticket, error) from None
+
+
+def unusable(kind: str, ticket: Json, error: ValidationError) -> ContractViolation:
+    """What is wrong with a ticket that cannot be a record of ours."""
+    fields = ", ".join(str(each["loc"][0]) for each in error.errors())
+    return ContractViolation(
+        f"the ticket cannot be a {kind}, see its {fields}",
+        vendor="zendesk",
+        record=str(ticket["id"]),
+    )
 
 
 def requester(ticket: Json, answer: Json) -> Json:
     """The requester among the users that came with the answer; only its id when it is not there."""
-    gone = {"id": ticket["requester_id"], "name": None}
+    gone = {"id": ticket["requester_id"], "name": None, "email": None}
     return {user["id"]: user for user in answer["users"]}.get(ticket["requester_id"], gone)
 
 

@@ -17,10 +17,11 @@ words it tells of a ticket that it could not update, so only that it did not is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from interlock.canonical.dunning import DunningStatus
+from interlock.connectors.support.zendesk_lists import Call, listed
 from interlock.connectors.support.zendesk_records import CLOSED, Json
 from interlock.errors import OutcomeUnknown
 
@@ -31,7 +32,7 @@ TAGS = {
     DunningStatus.ON_HOLD: frozenset({"interlock_past_due", "interlock_on_hold"}),
 }
 OURS = frozenset[str]().union(*TAGS.values())
-# The most that a page has, and a job takes.
+# The most that a job takes.
 BATCH = 100
 # A job of a hundred tickets takes seconds. One that takes longer is left to the next attempt.
 POLLS = 10
@@ -47,7 +48,7 @@ class Tagging:
     """
 
     account_id: str
-    call: Callable[..., Json]
+    call: Call
     sleep: Callable[[float], None]
 
     def tag(self, organization: Json, status: DunningStatus) -> None:
@@ -64,23 +65,13 @@ class Tagging:
             self.call("DELETE", f"{path}/tags", json={"tags": surplus})
         changes = {
             ticket["id"]: _changes(ticket, wanted)
-            for ticket in self._tickets(f"{path}/tickets")
+            for ticket in listed(self.call, f"{path}/tickets", "tickets")
             if ticket["status"] not in CLOSED
         }
         lacking = [number for number, (missing, _) in changes.items() if missing]
         self._update(lacking, {"additional_tags": sorted(wanted)})
         others = [number for number, (_, surplus) in changes.items() if surplus]
         self._update(others, {"remove_tags": sorted(OURS - wanted)})
-
-    def _tickets(self, path: str) -> Iterator[Json]:
-        """Every ticket of a list but the archived, by cursor: the list may change meanwhile."""
-        cursor: dict[str, str] = {}
-        while True:
-            page = self.call("GET", path, params={"page[size]": BATCH, **cursor})
-            yield from page["tickets"]
-            if not page["meta"]["has_more"]:
-                return
-            cursor = {"page[after]": page["meta"]["after_cursor"]}
 
     def _update(self, numbers: list[int], change: Json) -> None:
         """Make the same change to each ticket."""
