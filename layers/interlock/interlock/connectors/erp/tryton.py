@@ -39,7 +39,7 @@ and the reference of an order, which it does not. A project may be given another
 is in its comment too.
 
 What is posted is described in `tryton_documents` and `tryton_entries`, in which accounts in
-`tryton_books`.
+`tryton_books`, what a customer owes in `tryton_receivables`.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ from interlock.connectors.erp.tryton_credits import TrytonCredits
 from interlock.connectors.erp.tryton_drafts import keep_one, other_attempt
 from interlock.connectors.erp.tryton_facts import TrytonFacts
 from interlock.connectors.erp.tryton_listing import TrytonListing
+from interlock.connectors.erp.tryton_receivables import TrytonReceivables
 from interlock.connectors.erp.tryton_rest import VENDOR, TrytonRest
 from interlock.errors import (
     BusinessRuleViolation,
@@ -79,7 +80,7 @@ PARENT_RELATION = "Parent"
 WHOLE_HISTORY = ["active", "in", [True, False]]
 
 
-class Tryton(TrytonCredits, TrytonListing):
+class Tryton(TrytonCredits, TrytonListing, TrytonReceivables):
     """The ERP port on Tryton; `transport` replaces the network in tests."""
 
     def __init__(
