@@ -18,6 +18,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
+from interlock.events import SOURCE, Event
+
 from local.cloud import LocalCloud
 from local.cloud.clock import clock
 from local.cloud.functions import Hook, LineHandler
@@ -217,6 +219,19 @@ class LocalEnvironment:
                     "Source": event["source"],
                     "DetailType": event["detail-type"],
                     "Detail": json.dumps(event["detail"]),
+                }
+            ]
+        )
+
+    def announce(self, event: Event) -> None:
+        """Put an event of our own onto the integration bus, as functions and schedules do."""
+        self.cloud.client("events").put_events(
+            Entries=[
+                {
+                    "EventBusName": self.cloud.resources["IntegrationBus"],
+                    "Source": SOURCE,
+                    "DetailType": event.type,
+                    "Detail": event.model_dump_json(),
                 }
             ]
         )

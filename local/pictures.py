@@ -37,7 +37,7 @@ PAGE = """\
 
 Each box is a state of the [definition](../statemachines/{name}.asl.yaml), with the function that
 it runs. The colours are the systems: {legend}, and grey the integration itself. A box
-with double sides runs once for each of several items.
+with double sides runs once for each of several items, or several functions side by side.
 
 ## When all goes well
 
@@ -137,8 +137,8 @@ def _table(workflow: Workflow) -> Iterator[str]:
     for name in (*workflow.forward, *workflow.compensation):
         if not workflow.can_fail(name):
             continue
-        function = _function(workflow, name)
-        runs = f"`{function.name}`" if function else "publishes an event"
+        functions = ", ".join(f"`{function.name}`" for function in _functions(workflow, name))
+        runs = functions or "publishes an event"
         undone = f"`{undoing[name]}`" if name in undoing else ""
         yield f"| `{name}` | {runs} | {undone} | {', '.join(routing.actions_for(name))} |"
 
@@ -155,11 +155,12 @@ def _diagram(lines: Iterator[str]) -> str:
 def _node(workflow: Workflow, name: str) -> str:
     function = _function(workflow, name)
     area = function.area if function and function.area in SYSTEMS else "own"
-    label = f"{name}<br/>{function.name}" if function else name
+    label = "<br/>".join([name, *(function.name for function in _functions(workflow, name))])
     opening, closing = {
         "Choice": ("{", "}"),
         "Succeed": ("([", "])"),
         "Map": ("[[", "]]"),
+        "Parallel": ("[[", "]]"),
         "Wait": ("(", ")"),
     }.get(workflow.states[name]["Type"], ("[", "]"))
     return f'{name}{opening}"{label}"{closing}:::{area}'
@@ -172,6 +173,19 @@ def _arrow(transition: Transition) -> str:
 
 def _function(workflow: Workflow, name: str) -> Function | None:
     return functions().get(workflow.function(name) or "")
+
+
+def _functions(workflow: Workflow, name: str) -> list[Function]:
+    """What a state runs: one function, or several side by side."""
+    if branches := workflow.branches(name):
+        return [
+            function
+            for each in branches
+            for inner in each.states
+            if (function := _function(each, inner))
+        ]
+    function = _function(workflow, name)
+    return [function] if function else []
 
 
 def main() -> None:

@@ -48,7 +48,7 @@ class Workflow:
 
     @property
     def states(self) -> dict[str, dict[str, Any]]:
-        """The states by name; those within a Map are part of it."""
+        """The states by name; those within a Map or a Parallel are part of it."""
         return self.definition["States"]
 
     @property
@@ -94,11 +94,18 @@ class Workflow:
 
     @property
     def machines(self) -> Iterator[Workflow]:
-        """The workflow, and what its Maps run for each item where that is more than a task."""
+        """The workflow, what its Maps run for each item where that is more than a task, and what
+        runs side by side in it."""
         yield self
-        for state in self.states.values():
+        for name, state in self.states.items():
             if len(state.get("ItemProcessor", {}).get("States", ())) > 1:
                 yield Workflow(self.name, self.text, state["ItemProcessor"])
+            yield from self.branches(name)
+
+    def branches(self, name: str) -> list[Workflow]:
+        """What a Parallel state runs side by side; nothing for any other state."""
+        branches = self.states[name].get("Branches", ())
+        return [Workflow(self.name, self.text, branch) for branch in branches]
 
     def function(self, name: str) -> str | None:
         """The logical id of the function that a state invokes."""
@@ -108,7 +115,8 @@ class Workflow:
 
     def can_fail(self, name: str) -> bool:
         """Whether the state does work whose failure a team may have to resolve."""
-        return self.states[name]["Type"] in ("Task", "Map") and name not in RECOVERY
+        works = self.states[name]["Type"] in ("Task", "Map", "Parallel")
+        return works and name not in RECOVERY
 
     def _compensating_rules(self) -> list[dict[str, Any]]:
         rules = self.states["Resume"]["Choices"]

@@ -14,6 +14,7 @@ from local.samples import (
     case_to_credit,
     credit_stores,
     lead_to_order,
+    renewal,
     subscription_billing,
 )
 
@@ -29,6 +30,7 @@ def samples() -> dict[str, dict[str, Any]]:
         | billing_reconciliation.samples()
         | case_to_credit.samples()
         | credit_stores.samples()
+        | renewal.samples()
     )
 
 

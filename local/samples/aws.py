@@ -58,12 +58,13 @@ def request(
     query: dict[str, str] | None = None,
     body: Any = None,
     person: str | None = "support-lead@interlock.example",
+    role: str = "interlock-approver",
 ) -> dict[str, Any]:
     """A request as API Gateway gives it to a function, of a person who signed it or of nobody.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
     """
-    role = f"arn:aws:sts::{ACCOUNT}:assumed-role/interlock-approver"
+    session = f"arn:aws:sts::{ACCOUNT}:assumed-role/{role}"
     return {
         "resource": resource,
         "path": resource.format(**parameters or {}),
@@ -77,7 +78,7 @@ def request(
             "httpMethod": method,
             "resourcePath": resource,
             "stage": "v1",
-            "identity": {"userArn": f"{role}/{person}" if person else None},
+            "identity": {"userArn": f"{session}/{person}" if person else None},
         },
         "body": None if body is None else json.dumps(body),
         "isBase64Encoded": False,

@@ -7,18 +7,13 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from interlock.approvals import approval_id
 from interlock.canonical import Money
 from interlock.canonical.credits import Case, ComputedCredit, Incident, MonthCredit, Severity
 from interlock.links import Link, Links
 from interlock.rules.approval import Subject
-from interlock.rules.contract_terms import (
-    AppliedTerms,
-    ApprovalPolicy,
-    ApprovalTier,
-    ServiceTerms,
-    ServiceTier,
-)
+from interlock.rules.approval_policy import ApprovalPolicy, ApprovalTier
+from interlock.rules.contract_terms import AppliedTerms, ServiceTerms, ServiceTier
+from interlock.rules.question import approval_id
 
 from local.samples.aws import plain, request
 

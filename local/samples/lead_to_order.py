@@ -7,7 +7,8 @@ rules make of those before.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 from interlock.canonical import Money, Opportunity, Order, OrderStatus, Task, WriteBack
 from interlock.canonical.billing import Collection, Invoice, InvoiceStatus
@@ -19,6 +20,7 @@ from interlock.connectors.erp.port import OrderContext
 from interlock.events import Event
 from interlock.remediation import exception_id
 from interlock.rules import account_hierarchy, dunning, order_validation
+from interlock.rules.account_hierarchy import AccountHierarchy
 
 from local.paths import ROOT
 from local.samples.aws import STATES, delivered, failure, message, plain
@@ -51,19 +53,36 @@ class SandboxConnection(Connection):
         return {"client_id": CONSUMER_KEY, "client_secret": CONSUMER_SECRET}
 
 
+class Sold(NamedTuple):
+    """The deal: how it was told of, as it is, and the order that it becomes."""
+
+    partner_event: dict[str, Any]
+    deal: Opportunity
+    hierarchy: AccountHierarchy
+    order: Order
+
+
+@cache
+def sold() -> Sold:
+    """The deal, once it is won."""
+    partner_event, deal = _won_deal()
+    hierarchy = account_hierarchy.validate(deal.accounts)
+    order = order_validation.validate(deal, *_facts(deal), bill_to=hierarchy.bill_to)
+    return Sold(partner_event, deal, hierarchy, order)
+
+
 def samples() -> dict[str, dict[str, Any]]:
     """The event of each function, by the function's name."""
-    partner_event, deal = _won_deal()
+    partner_event, deal, hierarchy, order = sold()
     [won] = salesforce_events.translate(
         partner_event,
         connection="salesforce",
         organisation=ORGANIZATION_ID,
         won_stages={"Closed Won"},
+        lost_stages={"Closed Lost"},
     )
-    hierarchy = account_hierarchy.validate(deal.accounts)
     payer = next(account for account in deal.accounts if account.id == hierarchy.bill_to)
     context, catalogue = _facts(deal)
-    order = order_validation.validate(deal, context, catalogue, bill_to=payer.id)
     execution = f"{STATES}:execution:interlock-lead-to-order:{won.correlation_id}"
     task = Task(
         id=f"{order.id}/kickoff",

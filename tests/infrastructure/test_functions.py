@@ -24,6 +24,7 @@ from tests.infrastructure.stack import Stack
 
 MAX_HANDLER_LINES = 45
 CONSUMES_A_QUEUE = {
+    "contracts/wake_renewals",
     "ingress/salesforce",
     "ingress/stripe",
     "timeline/record_event",
@@ -107,6 +108,7 @@ def test_the_queues_sample_events_are_taken() -> None:
         connection="salesforce",
         organisation=ORGANIZATION_ID,
         won_stages={"Closed Won"},
+        lost_stages={"Closed Lost"},
     )
     billed = stripe_events.translate(
         body("ingress/stripe"), connection="stripe", destination=DESTINATION
@@ -130,7 +132,8 @@ def test_a_connectors_handler_names_no_vendor(area: str) -> None:
     """Which vendor answers is configuration."""
     for function in functions().values():
         if function.area == area:
-            assert _modules(function) <= {"interlock", "typing"}, function.name
+            allowed = {"datetime", "interlock", "pydantic", "typing"}
+            assert _modules(function) <= allowed, function.name
             vendors = {d for d in _imported(function) if ".connectors." in d} - {
                 f"interlock.connectors.{kind}.port" for kind in ("billing", "erp")
             }

@@ -35,6 +35,16 @@ SETTLED: set[Need] = {
     ("states:SendTaskSuccess", "*"),
 }
 
+# A change of a contract is written over the one that was read.
+CHANGED: set[Need] = {
+    ("dynamodb:GetItem", "CONTRACTS_TABLE"),
+    ("dynamodb:PutItem", "CONTRACTS_TABLE"),
+}
+WOKEN: set[Need] = {
+    ("dynamodb:UpdateItem", "WAITS_TABLE"),
+    ("states:SendTaskSuccess", "*"),
+}
+
 IN_FORCE: set[Need] = {
     ("appconfig:StartConfigurationSession", "CONTRACT_TERMS"),
     ("appconfig:GetLatestConfiguration", "CONTRACT_TERMS"),
@@ -102,18 +112,17 @@ NEEDS: dict[str, set[Need]] = {
     "Allowances.read": {("dynamodb:GetItem", "ALLOWANCES_TABLE")},
     "Approvals.find": {("dynamodb:GetItem", "APPROVALS_TABLE")},
     "Audit.append": AUDIT,
-    "Approvals.ask": {
-        ("dynamodb:GetItem", "APPROVALS_TABLE"),
-        ("dynamodb:PutItem", "APPROVALS_TABLE"),
-    },
     "Approvals.get": {("dynamodb:GetItem", "APPROVALS_TABLE")},
     "Approvals.by_status": {("dynamodb:Query", "APPROVALS_TABLE/index/*")},
     "Approvals.withdraw": {
         ("dynamodb:Query", "APPROVALS_TABLE/index/*"),
         ("dynamodb:PutItem", "APPROVALS_TABLE"),
     },
-    "deciding.announce": {*AUDIT, ("events:PutEvents", "INTEGRATION_BUS")},
-    "deciding.settle": SETTLED,
+    "deciding.ask": {
+        *SETTLED,
+        ("dynamodb:GetItem", "APPROVALS_TABLE"),
+        ("dynamodb:PutItem", "APPROVALS_TABLE"),
+    },
     "deciding.decide": {
         *SETTLED,
         *IN_FORCE,
@@ -125,6 +134,31 @@ NEEDS: dict[str, set[Need]] = {
         *IN_FORCE,
         ("dynamodb:GetItem", "APPROVALS_TABLE"),
         ("secretsmanager:GetSecretValue", "APPROVAL_LINK_SECRET"),
+    },
+    "serving.change": {
+        *AUDIT,
+        ("events:PutEvents", "INTEGRATION_BUS"),
+        ("dynamodb:GetItem", "SUSPENSIONS_TABLE"),
+        ("dynamodb:PutItem", "SUSPENSIONS_TABLE"),
+    },
+    "Suspensions.get": {("dynamodb:GetItem", "SUSPENSIONS_TABLE")},
+    "Contracts.get": {("dynamodb:GetItem", "CONTRACTS_TABLE")},
+    "Contracts.of_account": {("dynamodb:Query", "CONTRACTS_TABLE/index/*")},
+    "Contracts.ending_before": {("dynamodb:Query", "CONTRACTS_TABLE/index/*")},
+    "Contracts.by_status": {("dynamodb:Query", "CONTRACTS_TABLE/index/*")},
+    "Contracts.record": CHANGED,
+    "Contracts.take_back": CHANGED,
+    "Contracts.change": CHANGED,
+    "Contracts.change_back": CHANGED,
+    "CustomerViews.complete": {("dynamodb:GetItem", "CUSTOMER_VIEWS_TABLE")},
+    "CustomerViews.keep": {("dynamodb:PutItem", "CUSTOMER_VIEWS_TABLE")},
+    "Waits.wait": WOKEN,
+    "Waits.wake": WOKEN,
+    "Schedules.plan": {
+        ("scheduler:CreateSchedule", "MILESTONE_SCHEDULES/*"),
+        ("scheduler:UpdateSchedule", "MILESTONE_SCHEDULES/*"),
+        ("scheduler:DeleteSchedule", "MILESTONE_SCHEDULES/*"),
+        ("iam:PassRole", "MILESTONE_ROLE"),
     },
     "Links.load": {("secretsmanager:GetSecretValue", "APPROVAL_LINK_SECRET")},
     "consume": {("sqs:SendMessage*", "DEAD_LETTER_QUEUE")},
@@ -400,9 +434,10 @@ def test_the_api_is_for_signed_requests_but_for_webhooks_and_links(stack: Stack)
     }
 
 
-def test_an_approver_acts_under_the_own_name_alone(stack: Stack) -> None:
+@pytest.mark.parametrize("role", ["ApproverRole", "OperatorRole"])
+def test_people_act_under_the_own_name_alone(role: str, stack: Stack) -> None:
     """The name of the session is who decided."""
-    [trust] = stack.properties("ApproverRole")["AssumeRolePolicyDocument"]["Statement"]
+    [trust] = stack.properties(role)["AssumeRolePolicyDocument"]["Statement"]
 
     assert trust["Condition"] == {
         "StringEquals": {"sts:RoleSessionName": ["${aws:username}", "${aws:PrincipalTag/email}"]}

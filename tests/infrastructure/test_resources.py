@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from typing import Any
 
+import pytest
 from interlock.telemetry import metrics
 
 from tests.infrastructure.stack import Stack, as_list, named
@@ -43,7 +44,7 @@ def test_tables_can_be_restored_and_are_encrypted(stack: Stack) -> None:
         assert properties.get("SSESpecification", {}).get("SSEEnabled") is True, logical_id
 
 
-def test_nothing_but_deliveries_and_plans_expires(stack: Stack) -> None:
+def test_nothing_but_deliveries_plans_and_waits_expires(stack: Stack) -> None:
     """Above all no financial effect: a unit test holds that none has the attribute."""
     expiring = {
         logical_id: resource["Properties"]["TimeToLiveSpecification"]["AttributeName"]
@@ -51,7 +52,11 @@ def test_nothing_but_deliveries_and_plans_expires(stack: Stack) -> None:
         if "TimeToLiveSpecification" in resource["Properties"]
     }
 
-    assert expiring == {"DeliveriesTable": "expiration", "EffectsTable": "expires_at"}
+    assert expiring == {
+        "DeliveriesTable": "expiration",
+        "EffectsTable": "expires_at",
+        "WaitsTable": "expires_at",
+    }
 
 
 def test_each_queue_has_a_dead_letter_queue(stack: Stack) -> None:
@@ -119,9 +124,10 @@ def test_each_rule_has_a_dead_letter_queue(stack: Stack) -> None:
             assert named(target["DeadLetterConfig"]["Arn"]) == named(own), logical_id
 
 
-def test_a_sweep_that_fails_or_gives_up_raises_an_alarm(stack: Stack) -> None:
-    """Its dead letters have one, as all have; a deal that it gives up has one of its own."""
-    [given_up] = [alarm for alarm in _alarms(stack) if alarm["MetricName"] == "DealsGivenUp"]
+@pytest.mark.parametrize("metric", ["DealsGivenUp", "ContractsPastEnd"])
+def test_a_sweep_that_fails_or_gives_up_raises_an_alarm(stack: Stack, metric: str) -> None:
+    """Its dead letters have one, as all have; what it leaves to people has one of its own."""
+    [given_up] = [alarm for alarm in _alarms(stack) if alarm["MetricName"] == metric]
 
     assert given_up["Namespace"] == "Interlock"
     assert given_up["Dimensions"] == [{"Name": "service", "Value": "interlock"}]
@@ -232,6 +238,8 @@ def _dead_letter_queues(stack: Stack) -> Iterator[str]:
         for target in rule["Properties"]["Targets"]:
             if dead_letters := target.get("DeadLetterConfig"):
                 yield named(dead_letters["Arn"])
+    # Of the schedules that it makes.
+    yield named(stack.environment("PlanMilestonesFunction")["MILESTONE_DLQ"])
 
 
 def _consumers(stack: Stack) -> Iterator[tuple[str, str]]:

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 from interlock import aws
-from interlock.approvals import Approval, Approvals, Decision, RequestApproval, approval_id
+from interlock.approvals import Approval, Approvals, Decision
 from interlock.canonical.credits import ComputedCredit
 from interlock.errors import BusinessRuleViolation, RecordNotFound
 from interlock.rules.approval import Subject, route
+from interlock.rules.question import Question, about_credit, approval_id
 
 from local.samples.credit_stores import HEAD, LEAD, TERMS, case, credit, month
 from tests.unit.conftest import Clock, Cloud
@@ -22,24 +23,18 @@ FIRST, SECOND = "task-1", "task-2"
 HOUR = 3600.0
 
 
-def command(asked: ComputedCredit | None = None, **values: Any) -> RequestApproval:
+def question(asked: ComputedCredit | None = None, **values: Any) -> Question:
     """What a run asks."""
-    given = {
-        "correlation_id": "T1",
-        "token": FIRST,
-        "case": case(),
-        "terms": TERMS,
-        "credit": asked or credit(),
-    }
-    return RequestApproval(**(given | values))
+    given = {"transaction": "T1", "case": case(), "terms": TERMS, "credit": asked or credit()}
+    return about_credit(**(given | values))
 
 
 def approval(store: Approvals, asked: ComputedCredit | None = None, **values: Any) -> Approval:
     """The approval as the function makes it."""
-    told = command(asked, **values)
+    told = question(asked, **values)
     escalations = store.escalations(told.approval_id)
-    routed = route(told.credit.amount, TERMS.approval, escalations=escalations)
-    return told.approval(routed, escalations=escalations, now=store.now())
+    routed = route(told.amount, TERMS.approval, escalations=escalations)
+    return Approval.of(told, routed, hours=8, escalations=escalations, now=store.now())
 
 
 def decision(store: Approvals, action: str = "approve", **values: Any) -> Decision:
@@ -75,14 +70,14 @@ def test_an_approval_says_who_is_asked_what_and_until_when(
 
 def test_the_same_subject_of_a_transaction_is_the_same_approval(asked: Approval) -> None:
     others = {
-        command(correlation_id="T2").approval_id,
-        command(credit(month(251))).approval_id,
-        command(case=case(skus=("SEAT",))).approval_id,
-        command(terms=TERMS.model_copy(update={"document": "g" * 64})).approval_id,
+        question(transaction="T2").approval_id,
+        question(credit(month(251))).approval_id,
+        question(case=case(skus=("SEAT",))).approval_id,
+        question(terms=TERMS.model_copy(update={"document": "g" * 64})).approval_id,
     }
 
-    assert command().approval_id == asked.id == approval_id("T1", asked.subject_hash)
-    assert command(case=case(status="pending")).approval_id == asked.id
+    assert question().approval_id == asked.id == approval_id("T1", asked.subject_hash)
+    assert question(case=case(status="pending")).approval_id == asked.id
     assert len(others | {asked.id}) == 5
 
 
@@ -132,7 +127,7 @@ def test_what_is_decided_stays_decided(store: Approvals, asked: Approval) -> Non
 def test_another_credit_of_the_transaction_withdraws_the_first(
     store: Approvals, asked: Approval
 ) -> None:
-    other_run = store.ask(approval(store, correlation_id="T2"), FIRST)
+    other_run = store.ask(approval(store, transaction="T2"), FIRST)
     other = store.ask(approval(store, credit(month(300))), SECOND)
 
     store.withdraw("T1", but=other.id)
@@ -246,7 +241,7 @@ def test_of_many_decisions_at_once_one_counts(store: Approvals, asked: Approval)
 
 def test_the_first_due_comes_first(store: Approvals, asked: Approval, clock: Clock) -> None:
     clock.advance(HOUR)
-    later = store.ask(approval(store, correlation_id="T2"), FIRST)
+    later = store.ask(approval(store, transaction="T2"), FIRST)
 
     assert [each.id for each in store.by_status("pending", 10)] == [asked.id, later.id]
     assert [each.id for each in store.by_status("pending", 1)] == [asked.id]

@@ -2,7 +2,7 @@
 
 from interlock import deciding
 from interlock.api import ApiRequest, api_operation
-from interlock.callers import person_of
+from interlock.callers import approver
 from interlock.canonical.base import Canonical, Text
 
 
@@ -15,6 +15,6 @@ class CreateLink(Canonical):
 @api_operation
 def handler(request: ApiRequest) -> deciding.OfferedLink:
     """Nobody but this function's role and the link's page reads the secret that links need."""
-    maker = person_of(request.caller_arn)
+    maker = approver(request.caller_arn)
     person = request.content(CreateLink).person
     return deciding.offer_link(request.parameters["id"], person=person, maker=maker)

@@ -5,7 +5,7 @@ from typing import Literal
 from interlock import deciding
 from interlock.api import ApiRequest, api_operation
 from interlock.approvals import Approval, Approvals, Decision
-from interlock.callers import person_of
+from interlock.callers import approver
 from interlock.canonical.base import Canonical, Text
 
 
@@ -20,7 +20,7 @@ class DecideApproval(Canonical):
 @api_operation
 def handler(request: ApiRequest) -> Approval:
     """Decide as the person who signed the request; the same again completes what is missing."""
-    person = person_of(request.caller_arn)
+    person = approver(request.caller_arn)
     told = request.content(DecideApproval)
     decision = Decision(
         by=person,

@@ -1,27 +1,30 @@
 """Ask for the approval of a credit: of the policy at once, or of people; the run waits."""
 
 from interlock import deciding
-from interlock.approvals import Approval, Approvals, RequestApproval
+from interlock.approvals import Approval, Approvals
+from interlock.canonical import Command
+from interlock.canonical.base import Text
+from interlock.canonical.credits import Case, ComputedCredit
 from interlock.handler import operation
-from interlock.rules.approval import route
+from interlock.rules.contract_terms import AppliedTerms
+from interlock.rules.question import about_credit
+
+
+class RequestApproval(Command):
+    """What a run knows of the credit that is to be approved, and the token that it waits with."""
+
+    token: Text
+    case: Case
+    terms: AppliedTerms
+    credit: ComputedCredit
 
 
 @operation
 def handler(command: RequestApproval) -> Approval:
-    """Keep the question with its token, and tell it; answer the token of what is decided already.
+    """Keep the question with its token, and tell it; nobody may approve another one of the run.
 
-    The answer is for the log: the state machine goes on when a decision answers the token. When a
-    time is over in which nobody decided, the next ones are asked.
+    The answer is for the log: the state machine goes on when a decision answers the token.
     """
-    store = Approvals.load()
-    escalations = store.escalations(command.approval_id)
-    asked = route(command.credit.amount, command.terms.approval, escalations=escalations)
-    approval = store.ask(
-        command.approval(asked, escalations=escalations, now=store.now()), command.token
-    )
-    store.withdraw(approval.transaction, but=approval.id)
-    if approval.status == "pending":
-        deciding.announce(approval, store.now())
-    else:
-        deciding.settle(approval, command.token)
-    return approval
+    question = about_credit(command.correlation_id, command.case, command.terms, command.credit)
+    Approvals.load().withdraw(question.transaction, but=question.approval_id)
+    return deciding.ask(question, command.terms, command.token)

@@ -14,9 +14,9 @@ import json
 from collections.abc import Callable
 from functools import wraps
 from typing import Annotated, Any, TypeVar
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from interlock import pages
 from interlock.callers import Forbidden
@@ -59,6 +59,9 @@ HEADERS = {
 JSON, HTML = "application/json", "text/html; charset=utf-8"
 
 Texts = Annotated[dict[str, str], BeforeValidator(lambda value: value or {})]
+# Unconfirmed: that they come encoded, as REST APIs are said to send them. No id of ours has a `%`,
+# so what is plain stays as it is.
+Decoded = AfterValidator(lambda texts: {name: unquote(text) for name, text in texts.items()})
 
 
 class _Model(BaseModel):
@@ -79,7 +82,7 @@ class ApiRequest(_Model):
     """A request in the payload format 1.0. `parameters` are those of its path."""
 
     method: str = Field(alias="httpMethod")
-    parameters: Texts = Field(alias="pathParameters", default={})
+    parameters: Annotated[Texts, Decoded] = Field(alias="pathParameters", default={})
     query: Texts = Field(alias="queryStringParameters", default={})
     body: str | None = None
     context: _Context = Field(alias="requestContext", default=_Context())

@@ -1,7 +1,8 @@
-"""Approvals of credits: what a person is asked, who decided what, and the token that waits for it.
+"""Approvals: what a person is asked, who decided what, and the token that waits for it.
 
 An approval's id is the transaction's and that of what is to be approved: the same credit of the
-same case by the same terms is the same approval, however often a run asks for it. Its status goes
+same case by the same terms is the same approval, and so is the same offer of a renewal, however
+often a run asks for it. Its status goes
 
     (asked) ─▶ pending ─▶ approved | rejected      by a person, or at once by the policy
                   └─────▶ withdrawn                another credit was computed for the transaction,
@@ -13,7 +14,6 @@ because nobody decided in time.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -25,12 +25,10 @@ from typing import Any, Literal
 from boto3.dynamodb.conditions import Attr, Key
 
 from interlock import aws
-from interlock.canonical import Money
-from interlock.canonical.base import Canonical, Command, RecordId, Text, Timestamp
-from interlock.canonical.credits import Case, ComputedCredit
+from interlock.canonical.base import Canonical, Text, Timestamp
 from interlock.errors import BusinessRuleViolation, RecordNotFound
-from interlock.rules.approval import Route, Subject
-from interlock.rules.contract_terms import AppliedTerms
+from interlock.rules.approval import Route
+from interlock.rules.question import Question, approval_id
 from interlock.settings import Settings
 
 Status = Literal["pending", "approved", "rejected", "withdrawn"]
@@ -67,25 +65,14 @@ class Decision(Canonical):
         return other is not None and (self.by, self.action) == (other.by, other.action)
 
 
-class Approval(Canonical):
-    """A credit that somebody has to approve, or the policy has.
+class Approval(Question):
+    """A question that somebody has to decide, or the policy has.
 
-    `subject_hash` is the fingerprint of what is approved (`rules.approval.Subject`), `working` how
-    the amount was computed. `rule` says why `role` is asked, whose `people` they are; nobody is,
-    when the policy decides. `escalations` counts how often nobody decided in time.
+    `rule` says why `role` is asked, whose `people` they are; nobody is, when the policy decides.
+    `escalations` counts how often nobody decided in time.
     """
 
     id: Text
-    transaction: RecordId
-    case_id: RecordId
-    case_number: Text
-    account_id: RecordId
-    amount: Money
-    subject_hash: Text
-    working: tuple[str, ...]
-    terms_version: Text
-    agreement: Text
-    requested_by: Text
     rule: Text
     role: Text | None
     people: tuple[Text, ...]
@@ -94,6 +81,26 @@ class Approval(Canonical):
     requested_at: Timestamp
     due_at: Timestamp
     decision: Decision | None = None
+
+    @classmethod
+    def of(
+        cls, question: Question, route: Route, *, hours: int, escalations: int, now: datetime
+    ) -> Approval:
+        """A question as the routing has it: pending, or decided by the policy."""
+        asked = cls(
+            **dict(question),
+            id=question.approval_id,
+            rule=route.rule,
+            role=route.role,
+            people=route.people,
+            escalations=escalations,
+            requested_at=now,
+            due_at=now + timedelta(hours=hours),
+        )
+        if not route.automatic:
+            return asked
+        by_policy = Decision(by="policy", action="approve", reason=route.rule, at=now, how="policy")
+        return asked.decided(by_policy)
 
     def decided(self, decision: Decision) -> Approval:
         """The approval with its decision."""
@@ -108,56 +115,6 @@ class Approval(Canonical):
             told = self.decision.model_dump(mode="json", include={"by", "reason", "at", "how"})
         facts = self.model_dump(include={"id", "status", "subject_hash"})
         return json.dumps(facts | told)
-
-
-class RequestApproval(Command):
-    """What a run knows of the credit that is to be approved, and the token that it waits with."""
-
-    token: Text
-    case: Case
-    terms: AppliedTerms
-    credit: ComputedCredit
-
-    @property
-    def subject_hash(self) -> str:
-        """What the approval is bound to."""
-        return Subject.of(self.case, self.terms, self.credit).fingerprint()
-
-    @property
-    def approval_id(self) -> str:
-        """The approval's id."""
-        return approval_id(self.correlation_id, self.subject_hash)
-
-    def approval(self, route: Route, *, escalations: int, now: datetime) -> Approval:
-        """The approval as the routing has it: pending, or decided by the policy."""
-        asked = Approval(
-            id=self.approval_id,
-            transaction=self.correlation_id,
-            case_id=self.case.id,
-            case_number=self.case.number,
-            account_id=self.credit.account_id,
-            amount=self.credit.amount,
-            subject_hash=self.subject_hash,
-            working=self.credit.working,
-            terms_version=self.terms.version,
-            agreement=self.terms.agreement,
-            requested_by=self.case.requested_by or "nobody",
-            rule=route.rule,
-            role=route.role,
-            people=route.people,
-            escalations=escalations,
-            requested_at=now,
-            due_at=now + timedelta(hours=self.terms.approval.hours),
-        )
-        if not route.automatic:
-            return asked
-        by_policy = Decision(by="policy", action="approve", reason=route.rule, at=now, how="policy")
-        return asked.decided(by_policy)
-
-
-def approval_id(transaction: str, subject_hash: str) -> str:
-    """Short enough to type, the same for the same subject of the same transaction."""
-    return "AP-" + hashlib.sha256(f"{transaction}#{subject_hash}".encode()).hexdigest()[:16]
 
 
 @dataclass
@@ -257,7 +214,7 @@ class Approvals:
         if approval.status == "withdrawn":
             return WITHDRAWN
         if approval.subject_hash != subject_hash:
-            return "is not the credit that you have seen: look at it again"
+            return f"is not the {approval.kind} that you have seen: look at it again"
         if self.now() >= approval.due_at:
             return f"was due at {approval.due_at:%Y-%m-%d %H:%M} UTC: the next ones are asked"
         return None

@@ -1,4 +1,4 @@
-"""The audit: who did what about a credit, as rows that are added and never changed (OBS-3).
+"""The audit: who did what about a record, as rows that are added and never changed (OBS-3).
 
 The rows of a transaction are numbered from one and chained: each holds the hash of the one before,
 and a SHA-256 over all that it says in canonical JSON. Row number 0 is the head: how many rows there
@@ -10,8 +10,8 @@ Functions that append may query the table and put into it, and neither update no
 cannot ask for conditions, so a function that was taken over could still put a row in the place of
 another, as anybody with full access to the table can: that breaks the chain, unless every row after
 it and the head are computed anew. Such a forgery is whole in itself, and so is a transaction all of
-whose rows were removed. What finds both is outside of the table: `credit.granted` and
-`credit.refused` tell the end of the chain as it was then, the bus's archive and the timeline keep
+whose rows were removed. What finds both is outside of the table: events tell of decisions and
+outcomes with the place of their row in the chain (`audit`), the bus's archive and the timeline keep
 these events, and `verify` holds the rows against such anchors. What was appended after the last
 anchor has none. Nobody's hash proves that what was appended is true.
 """
@@ -48,8 +48,8 @@ class Entry(Canonical):
     """What is to be appended. The same entry is appended once, however often it is told.
 
     `id` says which entry it is in its transaction; one without an id is known by what it says.
-    `subject` is the case, `actor` a person's e-mail address or what acted, `facts` what is to be
-    remembered.
+    `subject` is the record that it is about: a case, a contract, an account. `actor` is a person's
+    e-mail address or what acted, `facts` what is to be remembered.
     """
 
     transaction: RecordId
@@ -153,15 +153,15 @@ class Audit:
             chain = again
         return chain
 
-    def of_subject(self, case_id: str) -> tuple[Chain, ...]:
-        """The chains of a case, the oldest first.
+    def of_subject(self, subject: str) -> tuple[Chain, ...]:
+        """The chains of a record, the oldest first.
 
         One that was begun in this very moment may still be missing, and one is that was removed.
         """
         pages = self._client.get_paginator("query").paginate(
             TableName=self.table,
             IndexName="by_subject",
-            KeyConditionExpression=Key("subject").eq(case_id),
+            KeyConditionExpression=Key("subject").eq(subject),
         )
         found = {row["transaction"] for page in pages for row in page["Items"]}
         chains = (self.of(transaction) for transaction in found)

@@ -1,4 +1,4 @@
-"""Deciding about a credit: what is done, in which order, so that a crash in between loses nothing.
+"""Deciding about a credit or a discount: what is done, in which order, so that no crash loses any.
 
 A decision is (1) stored, (2) appended to the audit, (3) told on the integration bus, (4) answered
 to the waiting run. Each is harmless when it is done again: the stored one is conditional, the audit
@@ -25,13 +25,15 @@ from typing import Any
 
 from interlock import aws, contract_terms, events
 from interlock.approvals import Approval, Approvals, Decision
-from interlock.audit import Audit, Entry
+from interlock.audit import Audit, AuditHead, Entry
 from interlock.callers import Forbidden
 from interlock.canonical.base import Canonical
 from interlock.errors import BusinessRuleViolation
 from interlock.events import Event
 from interlock.links import Link, Links
-from interlock.rules.approval import problems_of
+from interlock.rules.approval import problems_of, route
+from interlock.rules.contract_terms import AppliedTerms
+from interlock.rules.question import Question, policy_of
 
 
 class OfferedLink(Canonical):
@@ -41,8 +43,28 @@ class OfferedLink(Canonical):
     until: datetime
 
 
-def announce(approval: Approval, at: datetime) -> None:
-    """Tell who is asked to approve a credit, now."""
+def ask(question: Question, terms: AppliedTerms, token: str) -> Approval:
+    """Ask the policy, which may decide at once, or people; the run waits with the token.
+
+    When a time is over in which nobody decided, the next ones are asked; what is decided already
+    is answered at once.
+    """
+    policy = policy_of(question.kind, terms)
+    store = Approvals.load()
+    escalations = store.escalations(question.approval_id)
+    routed = route(question.amount, policy, escalations=escalations)
+    asked = Approval.of(
+        question, routed, hours=policy.hours, escalations=escalations, now=store.now()
+    )
+    approval = store.ask(asked, token)
+    if approval.status == "pending":
+        _announce(approval, store.now())
+    else:
+        settle(approval, token)
+    return approval
+
+
+def _announce(approval: Approval, at: datetime) -> None:
     facts = approval.model_dump(
         mode="json", include={"id", "amount", "subject_hash", "rule", "role", "people"}
     )
@@ -72,9 +94,12 @@ def check(approval: Approval, person: str) -> None:
     """Raises Forbidden when this person may not decide about what is still open."""
     if approval.status != "pending" or approval.role is None:
         return
-    policy = contract_terms.in_force().approval
     problems = problems_of(
-        person, requester=approval.requested_by, role=approval.role, policy=policy
+        person,
+        of=approval.kind,
+        requester=approval.requested_by,
+        role=approval.role,
+        policy=policy_of(approval.kind, contract_terms.in_force()),
     )
     if problems:
         raise Forbidden("; ".join(problems))
@@ -89,8 +114,8 @@ def settle(approval: Approval, token: str) -> None:
         facts = {"approval": approval.id, "rule": approval.rule} | approval.model_dump(
             mode="json", include={"amount", "subject_hash", "decision"}
         )
-        _record(approval, decision.by, approval.status, facts, id=f"{approval.id}-decided")
-        events.publish(*_of_decision(approval, decision))
+        head = _record(approval, decision.by, approval.status, facts, id=f"{approval.id}-decided")
+        events.publish(*_of_decision(approval, decision, head))
     states = aws.client("stepfunctions")
     with suppress(states.exceptions.TaskTimedOut, states.exceptions.TaskDoesNotExist):
         states.send_task_success(taskToken=token, output=approval.answer())
@@ -99,8 +124,8 @@ def settle(approval: Approval, token: str) -> None:
 def offer_link(id: str, *, person: str, maker: str) -> OfferedLink:
     """A link with which a person can decide about an approval, until it is due.
 
-    Whoever gets it can decide in the person's name: so nobody makes one for a credit that was the
-    own request, and the audit says who made it for whom. Raises Forbidden, RecordNotFound, and
+    Whoever gets it can decide in the person's name: so nobody makes one for what was the own
+    request, and the audit says who made it for whom. Raises Forbidden, RecordNotFound, and
     BusinessRuleViolation for what is decided already.
     """
     person = person.lower()
@@ -110,7 +135,9 @@ def offer_link(id: str, *, person: str, maker: str) -> OfferedLink:
             [f"is {approval.status}: there is nothing to decide"], record=id
         )
     if maker.casefold() == approval.requested_by.casefold():
-        raise Forbidden(f"{maker} asked for the credit: somebody else has to make links for it")
+        raise Forbidden(
+            f"{maker} asked for the {approval.kind}: somebody else has to make links for it"
+        )
     check(approval, person)
     until = int(approval.due_at.timestamp())
     _record(approval, maker, "link made", {"approval": id, "for": person, "until": until})
@@ -125,26 +152,25 @@ def offer_link(id: str, *, person: str, maker: str) -> OfferedLink:
 
 def _record(
     approval: Approval, actor: str, action: str, facts: dict[str, Any], id: str | None = None
-) -> None:
+) -> AuditHead:
     entry = Entry(
         transaction=approval.transaction,
-        subject=approval.case_id,
+        subject=approval.subject,
         actor=actor,
         action=action,
         facts=facts,
         id=id,
     )
-    Audit.load().append(entry)
+    return Audit.load().append(entry)
 
 
-def _of_decision(approval: Approval, decision: Decision) -> Iterator[Event]:
-    """Who decided what; and that the credit is approved, if it is."""
-    told = {"id": approval.id, "status": approval.status} | decision.model_dump(
-        mode="json", include={"by", "reason", "how"}
-    )
+def _of_decision(approval: Approval, decision: Decision, head: AuditHead) -> Iterator[Event]:
+    """Who decided what, with the audit's place of it; and that a credit is approved, if it is."""
+    told = {"id": approval.id, "status": approval.status, "audit": head.model_dump()}
+    told |= decision.model_dump(mode="json", include={"by", "reason", "how"})
     amount = approval.model_dump(mode="json", include={"amount", "account_id"})
     yield _news(approval, "approval.decided", "decided", decision.at, told | amount)
-    if approval.status == "approved":
+    if (approval.kind, approval.status) == ("credit", "approved"):
         yield _news(approval, "credit.approved", "approved", decision.at, amount)
 
 
@@ -153,8 +179,8 @@ def _news(approval: Approval, kind: str, suffix: str, at: datetime, data: dict[s
         id=f"{approval.id}-{suffix}",
         type=kind,
         source="interlock",
-        subject=approval.case_id,
+        subject=approval.subject,
         occurred_at=at,
         correlation_id=approval.transaction,
-        data={"case_number": approval.case_number} | data,
+        data={"kind": approval.kind, "title": approval.title} | data,
     )

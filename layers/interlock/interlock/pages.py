@@ -26,8 +26,8 @@ def question(approval: Approval, person: str) -> str:
     The form goes back to the address that the page came from.
     """
     facts = {
-        "Case": approval.case_number,
-        "Asked for by": approval.requested_by,
+        "About": approval.title,
+        "Asked by": approval.requested_by,
         "Terms": f"{approval.agreement}, version {approval.terms_version}",
         "Until": f"{approval.due_at:%Y-%m-%d %H:%M} UTC",
         "You": person,
@@ -39,16 +39,18 @@ def question(approval: Approval, person: str) -> str:
         '<button name="action" value="approve">Approve</button>'
         '<button name="action" value="reject">Reject</button></form>'
     )
-    return _page(f"A credit of {approval.amount}", f"<dl>{told}</dl><ol>{working}</ol>{form}")
+    return _page(_title(approval), f"<dl>{told}</dl><ol>{working}</ol>{form}")
 
 
 def decided(approval: Approval) -> str:
     """What became of it."""
     decision = approval.decision
     by = f" by {decision.by}: {decision.reason}" if decision else ""
-    return notice(
-        f"A credit of {approval.amount}", f"Case {approval.case_number}: {approval.status}{by}"
-    )
+    return notice(_title(approval), f"About {approval.title}: {approval.status}{by}")
+
+
+def _title(approval: Approval) -> str:
+    return approval.wish[0].upper() + approval.wish[1:]
 
 
 def _page(title: str, body: str) -> str:

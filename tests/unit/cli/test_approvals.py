@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from local.cli.errors import Failure
-from local.samples.credit_stores import AGENT, HEAD, LEAD, credit, month
+from local.samples.credit_stores import ACCOUNT, AGENT, HEAD, LEAD, credit, month
 from tests.unit.cli.conftest import Stack
 from tests.unit.conftest import Clock, Cloud
 from tests.unit.functions.approving import Answered, World
+from tests.unit.functions.discounts import CONTRACT, CUSTOMER, SALES_LEAD, quote
 
 ROUTES = {
     ("GET", "/approvals"): "list_approvals",
@@ -74,7 +75,7 @@ def test_what_waits_is_listed(stack: Stack, asked: str) -> None:
 
     for text in (asked, "4711", "250.00 EUR", "support lead", "2026-11-18"):
         assert text in listed
-    assert stack.output("approvals", "--status", "approved") == "No credit is approved."
+    assert stack.output("approvals", "--status", "approved") == "Nothing is approved."
     [printed] = json.loads(stack.run("approvals", "--json").stdout)
     assert printed["id"] == asked
 
@@ -134,3 +135,18 @@ def test_what_the_policy_approved_is_shown_with_its_rule(stack: Stack, world: Wo
 
     assert "by policy: approved by policy: 50.00 EUR is not more than 100.00 EUR" in shown
     assert small in stack.output("approvals", "--status", "approved")
+
+
+def test_a_discount_is_listed_and_decided_like_a_credit(stack: Stack, world: World) -> None:
+    asked = world.ask_discount("task-1")["id"]
+
+    listed = stack.output("approvals")
+    said = stack.output("approve", asked, "--reason", "as agreed", "--as", SALES_LEAD)
+
+    for text in (asked, "discount", "Larkspur", "600.00 EUR", "sales lead"):
+        assert text in listed
+    assert f"a discount of 600.00 EUR a year, net of tax, for {ACCOUNT}" in said
+    assert f"{CUSTOMER} ({CONTRACT})" in said
+    assert quote().working[0] in said
+    assert said.endswith(f"{asked}: approved")
+    assert world.answers["task-1"]["by"] == SALES_LEAD

@@ -14,7 +14,9 @@ from interlock.timeline import Timeline
 
 from local.samples.credit_stores import AGENT, CASE, LEAD, RUN, TERMS, case, credit, eur
 from tests.unit.cli.conftest import Stack
-from tests.unit.conftest import Clock
+from tests.unit.conftest import Clock, Cloud
+from tests.unit.functions.approving import World
+from tests.unit.functions.discounts import CONTRACT, CUSTOMER, SALES_LEAD, SELLER, quote
 
 AMOUNT = eur(250).model_dump(mode="json")
 ISSUED = {
@@ -114,7 +116,7 @@ def test_a_refusal_says_why(stack: Stack, audit: Audit) -> None:
 
     said = stack.output("audit", "4711")
 
-    assert "Credit zendesk-4711-2" in said
+    assert "Transaction zendesk-4711-2" in said
     assert "Not entitled: The incident was minor." in said
 
 
@@ -158,7 +160,7 @@ def test_a_case_without_a_credit(stack: Stack, audit: Audit) -> None:
     result = stack.run("audit", "1")
 
     assert result.exit_code == 1
-    assert "the audit has no credit of zendesk:1" in result.stderr
+    assert "the audit has nothing about zendesk:1" in result.stderr
 
 
 def test_programs_get_all_of_it(stack: Stack, audit: Audit) -> None:
@@ -167,3 +169,33 @@ def test_programs_get_all_of_it(stack: Stack, audit: Audit) -> None:
     assert (printed["transaction"], printed["whole"], printed["problems"]) == (RUN, True, [])
     assert [row["facts"] for row in printed["rows"]] == [facts for _, _, facts, _ in STORY]
     assert printed["head"]["number"] == len(STORY)
+
+
+def test_the_story_of_a_discount(
+    cloud: Cloud,
+    clock: Clock,
+    environment: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    context: Any,
+    request: pytest.FixtureRequest,
+) -> None:
+    """By the contract's id, as its functions have appended and told it."""
+    world = World.build(cloud, clock, environment, monkeypatch, context)
+    stack: Stack = request.getfixturevalue("stack")
+    asked = world.ask_discount("task-1")["id"]
+    world.decide(asked, person=SALES_LEAD, reason="they stay for it")
+    cloud.table("TimelineTable")
+    for event in world.told:
+        Timeline("TimelineTable").record(event)
+
+    said = stack.output("audit", CONTRACT)
+
+    assert "Transaction T1" in said
+    for text in (
+        f"Asked for a discount of 600.00 EUR a year, 5 %, for {CUSTOMER} from 2027-01-01:"
+        f" {quote().working[0]}",
+        f"Asked sales lead ({SALES_LEAD}, {SELLER}) to approve 600.00 EUR, as {asked}:",
+        f"Approved 600.00 EUR over the API, as {asked}: they stay for it",
+        "The chain is whole: 3 rows, and row 3 is the one that its last event told of.",
+    ):
+        assert text in said

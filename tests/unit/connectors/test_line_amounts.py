@@ -61,6 +61,7 @@ def deal(lines: list[Sold], currency: str) -> Opportunity:
                 "Discount": discount or None,
                 "TotalPrice": total.quantize(Decimal("1E-8")),
                 "Description": "Seat",
+                "Ramp_From_Month__c": None,
                 "Product2": {"ProductCode": "SEAT", "Charge_Type__c": "Recurring"},
             }
         )
@@ -68,6 +69,7 @@ def deal(lines: list[Sold], currency: str) -> Opportunity:
         "Id": "006000000000001AAA",
         "Name": "Deal",
         "IsWon": True,
+        "IsClosed": True,
         "Amount": sum(line["TotalPrice"] for line in rows),
         "CloseDate": "2026-11-20",
         "Contract_Start_Date__c": "2026-12-01",
@@ -77,6 +79,7 @@ def deal(lines: list[Sold], currency: str) -> Opportunity:
         "Owner": None,
         "LastModifiedDate": "2026-11-20T10:00:00.000+0000",
     }
+    row = dict.fromkeys(salesforce_records.OPPORTUNITY_FIELDS) | row
     records: dict[str, Any] = {"lines": rows, "splits": [], "accounts": [ACCOUNT]}
     return salesforce_records.opportunity(row, currency=currency, connection=CONNECTION, **records)
 

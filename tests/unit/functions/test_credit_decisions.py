@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 from interlock import contract_terms
-from interlock.approvals import Approval, Approvals, RequestApproval
+from interlock.approvals import Approval, Approvals
 from interlock.canonical import Money
-from interlock.canonical.credits import Case
+from interlock.canonical.credits import Case, ComputedCredit
 from interlock.errors import BusinessRuleViolation, ContractViolation
 from interlock.rules.allowance import Allowance, Grant
 from interlock.rules.approval import Route
-from interlock.rules.contract_terms import ContractTerms
+from interlock.rules.contract_terms import AppliedTerms, ContractTerms
+from interlock.rules.question import about_credit
 
 from tests.unit.conftest import Cloud, forget
 from tests.unit.credit_samples import document
@@ -153,12 +154,15 @@ def approvals(cloud: Cloud, environment: Any) -> Approvals:
 def approved(status: str) -> Approval:
     """What the sample is about, with a status."""
     told = sample("workflow/verify_approval")
-    command = RequestApproval.model_validate(
-        {name: told[name] for name in ("correlation_id", "case", "terms", "credit")}
-        | {"token": "a task token"}
+    question = about_credit(
+        told["correlation_id"],
+        Case.model_validate(told["case"]),
+        AppliedTerms.model_validate(told["terms"]),
+        ComputedCredit.model_validate(told["credit"]),
     )
     route = Route(automatic=False, rule="as it is", role="finance", people=())
-    asked = command.approval(route, escalations=0, now=datetime(2026, 11, 26, tzinfo=UTC))
+    now = datetime(2026, 11, 26, tzinfo=UTC)
+    asked = Approval.of(question, route, hours=24, escalations=0, now=now)
     return asked.model_copy(update={"status": status})
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from interlock.allowances import Allowances
-from interlock.approvals import Approvals, RequestApproval
+from interlock.approvals import Approval, Approvals
 from interlock.audit import Audit
 from interlock.rules.approval import route
+from interlock.rules.question import about_credit
 
 from local.samples.credit_stores import AGENT, CASE, NOVEMBER, RUN, TERMS, case, credit, eur
 from tests.unit.conftest import Cloud, forget
@@ -53,10 +54,10 @@ def test_a_credit_is_reserved_and_given_back(context: Any) -> None:
 def test_who_was_asked_to_approve_it_is_asked_no_more(context: Any) -> None:
     """A run that was taken back while it waited for an approval."""
     store = Approvals.load()
-    told = {"correlation_id": RUN, "token": "task-1", "case": case(), "terms": TERMS}
-    command = RequestApproval(**told, credit=credit())
-    routed = route(command.credit.amount, TERMS.approval)
-    asked = store.ask(command.approval(routed, escalations=0, now=store.now()), "task-1")
+    question = about_credit(RUN, case(), TERMS, credit())
+    routed = route(question.amount, TERMS.approval)
+    asked = Approval.of(question, routed, hours=8, escalations=0, now=store.now())
+    store.ask(asked, "task-1")
 
     module("workflow/release_cap").handler(sample("workflow/release_cap"), context)
 

@@ -84,7 +84,7 @@ def test_every_write_of_a_function_is_allowed(
         return effect.result.model_construct()
 
     area, verb_noun = name.split("/")
-    connect(monkeypatch, area, Mock())
+    connect(monkeypatch, area, Mock(**{"find_renewal.return_value": None}))
     monkeypatch.setattr(module(name), "ledger", lambda: SimpleNamespace(once=once))
     known = dict.fromkeys(("require", "awaited"), lambda *_: "1")
     known["get"] = lambda *_: "1" if name == "erp/void_document" else None
@@ -373,6 +373,7 @@ def test_the_rules_answer_the_sample_commands(context: Any) -> None:
             {
                 "SALESFORCE_ORGANISATION": "00DHs00000ILockMAD",
                 "SALESFORCE_WON_STAGES": "Gewonnen, Closed Won",
+                "SALESFORCE_LOST_STAGES": "Verloren, Closed Lost",
             },
             "opportunity.closed_won",
         ),

@@ -1,0 +1,44 @@
+"""Show sales, on the CRM's account, what a customer is entitled to."""
+
+from typing import Annotated
+
+from interlock import connections
+from interlock.canonical import Command
+from interlock.canonical.services import Service
+from interlock.effects import Effect, EffectKey, ledger
+from interlock.handler import operation
+from pydantic import Field
+
+
+class ShowService(Command):
+    """What to show; the `round` counts what a transaction shows."""
+
+    service: Service
+    round: Annotated[int, Field(ge=0)]
+
+
+@operation
+def handler(command: ShowService) -> Service:
+    """Write it once a round, marked as ours, unless it is there already."""
+    crm, service = connections.crm(), command.service
+
+    def find() -> Service | None:
+        present = crm.read_service(service.account_id)
+        return present if present == service else None
+
+    record = f"{service.account_id}/{command.correlation_id}/{command.round}"
+    effect = Effect(
+        key=EffectKey(connections.current().name, "show_service", record),
+        entity="service",
+        content=service,
+        origin="integration",
+        command=command,
+        result=Service,
+        creates=False,
+    )
+    return ledger().once(
+        effect,
+        perform=lambda _: find() or crm.write_service(service),
+        find=find,
+        read=lambda _: crm.read_service(service.account_id),
+    )
