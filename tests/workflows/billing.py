@@ -379,13 +379,7 @@ class Billing(Machine):
 
     def announce(self, event: Event) -> None:
         """Put a canonical event onto the integration bus."""
-        entry = {
-            "EventBusName": self.cloud.resources["IntegrationBus"],
-            "Source": "interlock",
-            "DetailType": event.type,
-            "Detail": event.model_dump_json(),
-        }
-        self.cloud.client("events").put_events(Entries=[entry])
+        self.environment.announce(event)
 
     @contextmanager
     def changed(self, record: StripeObject, **fields: Any) -> Iterator[None]:

@@ -13,7 +13,10 @@ from typing import Any
 
 from botocore.awsrequest import AWSResponse
 
+from local.cloud import appconfig
+from local.contract_terms import deploy
 from local.environment import LocalEnvironment
+from local.paths import CONTRACT_TERMS
 from local.sandboxes.salesforce_seed import EUR_DEAL, DealSample
 from local.sandboxes.sandbox import FaultKind
 from tests.workflows.runs import Machine, Run, Workflow
@@ -196,20 +199,42 @@ def deal_amended(stage: Stage) -> Iterator[Run]:
     stage.systems.crm.change_line(run.deal, 1, Discount=None)
 
 
-def event_refused(stage: Stage) -> Iterator[Run]:
-    """EventBridge does not take the last event, until it works again."""
-    with events_refused(stage.workflow):
+def terms_missing(stage: Stage) -> Iterator[Run]:
+    """No contract terms are in force; the platform's team deploys the signed ones."""
+    cloud = stage.workflow.cloud
+    appconfig.store.deployments.clear()
+    cloud.end_idle_processes("RecordContractFunction")
+    yield stage.workflow.win(stage.new_deal(stage.sample))
+    resource = cloud.resources.__getitem__
+    deploy(cloud.client("appconfig"), resource, CONTRACT_TERMS.read_bytes())
+
+
+def schedules_gone(stage: Stage) -> Iterator[Run]:
+    """The function names schedules that its role may not write, until it is deployed again."""
+    with stage.workflow.without("PlanMilestonesFunction", "MILESTONE_SCHEDULES"):
         yield stage.workflow.win(stage.new_deal(stage.sample))
 
 
+def event_refused(type: str) -> Breaking:
+    """EventBridge does not take an event of this type, until it works again."""
+
+    def breaking(stage: Stage) -> Iterator[Run]:
+        with events_refused(stage.workflow, type):
+            yield stage.workflow.win(stage.new_deal(stage.sample))
+
+    return breaking
+
+
 @contextmanager
-def events_refused(workflow: Machine) -> Iterator[None]:
-    """EventBridge does not take what the state machine publishes.
+def events_refused(workflow: Machine, type: str = "") -> Iterator[None]:
+    """EventBridge does not take what the state machine publishes, of one type or of all.
 
     https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html
     """
 
-    def refuse(**request: Any) -> tuple[AWSResponse, dict[str, Any]]:
+    def refuse(**request: Any) -> tuple[AWSResponse, dict[str, Any]] | None:
+        if type not in str(request["params"]["body"]):
+            return None
         entry = {"ErrorCode": "InternalFailure", "ErrorMessage": "try again"}
         answer = {"FailedEntryCount": 1, "Entries": [entry], "ResponseMetadata": {}}
         return AWSResponse("https://events.amazonaws.com", 200, {}, None), answer
@@ -337,8 +362,32 @@ BREAKAGES = [
         says="the deal was changed while its order was made",
     ),
     Breakage(
+        "RecordContract",
+        terms_missing,
+        error="ContractViolation",
+        team="Platform",
+        due_hours=4,
+        says="no contract terms",
+    ),
+    Breakage(
+        "PlanMilestones",
+        schedules_gone,
+        error="CredentialsRejected",
+        team="Platform",
+        due_hours=4,
+        says="let the function's role write the group's schedules",
+    ),
+    Breakage(
+        "PublishContractSigned",
+        event_refused("contract.signed"),
+        error="EventBridge.FailedEntry",
+        team="Platform",
+        due_hours=4,
+        says="InternalFailure",
+    ),
+    Breakage(
         "PublishOrderAccepted",
-        event_refused,
+        event_refused("order.accepted"),
         error="EventBridge.FailedEntry",
         team="Platform",
         due_hours=4,

@@ -19,7 +19,9 @@ from tests.workflows.billing import Billing, Customer
 from tests.workflows.breakages import Stage
 from tests.workflows.credits import Credits, Served
 from tests.workflows.parts import part_of
+from tests.workflows.renewals import Renewals
 from tests.workflows.runs import Run, Workflow
+from tests.workflows.services import Services
 from tests.workflows.systems import Systems
 
 HERE = Path(__file__).parent
@@ -68,8 +70,9 @@ def in_order(environment: LocalEnvironment) -> Iterator[None]:
 
 @pytest.fixture
 def workflow(_workflow: Workflow, in_order: None) -> Iterator[Workflow]:
-    """Lead to order; runs left open are aborted."""
+    """Lead to order; runs left open are aborted, and what was signed comes to no end."""
     yield _workflow
+    _workflow.forget_milestones()
     for run in _workflow.running():
         run.stop()
 
@@ -108,6 +111,24 @@ def credits(billing: Billing, systems: Systems) -> Iterator[Credits]:
 def served(credits: Credits) -> Served:
     """A customer of the American company, charged 1,000.00 USD for the month."""
     return credits.serve()
+
+
+@pytest.fixture
+def renewals(workflow: Workflow, billing: Billing, systems: Systems) -> Iterator[Renewals]:
+    """Renewal operations, with all that they build on; open runs are aborted."""
+    renewals = Renewals(workflow, billing, systems)
+    yield renewals
+    for run in renewals.running():
+        run.stop()
+
+
+@pytest.fixture
+def services(billing: Billing) -> Iterator[Services]:
+    """Service changes; open runs are aborted."""
+    services = Services(billing)
+    yield services
+    for run in services.running():
+        run.stop()
 
 
 @pytest.fixture

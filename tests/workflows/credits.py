@@ -15,7 +15,7 @@ from interlock.events import Event, credit_requested
 from interlock.rules.allowance import Allowance
 
 from local.cli.api import Api
-from local.cli.audit import Audited, credits_of
+from local.cli.audit import Audited, audits_of
 from local.cli.target import Target
 from local.cloud.names import REGION
 from local.environment import STACK
@@ -238,7 +238,7 @@ class Credits(Machine):
     def audited(self, run: Request) -> Audited:
         """The audit of the request: it is whole, and told outside of its table as it is."""
         self.settle()
-        audits = credits_of(self.target, f"zendesk:{run.case}")
+        audits = audits_of(self.target, f"zendesk:{run.case}")
         [audited] = [each for each in audits if each.chain.transaction == run.transaction]
         assert audited.problems == []
         assert audited.anchors

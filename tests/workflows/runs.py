@@ -11,7 +11,9 @@ from typing import Any
 from interlock.connectors.crm import salesforce_events
 from interlock.events import Event
 from interlock.remediation import BusinessException
+from moto.scheduler.models import scheduler_backends
 
+from local.cloud.names import ACCOUNT, REGION
 from local.environment import LocalEnvironment
 from local.sandboxes.salesforce_seed import OPEN_STAGE, close_won
 from local.sandboxes.salesforce_store import ORGANIZATION_ID
@@ -20,7 +22,7 @@ SECONDS = 30
 GONE = "not-there"
 """The name of what is not there, where a function looks for it."""
 
-QUEUES = ("SalesforceInbox", "StripeInbox", "StartQueue", "TimelineQueue")
+QUEUES = ("SalesforceInbox", "StripeInbox", "StartQueue", "TimelineQueue", "WakeQueue")
 
 
 class FunctionFailed(Exception):
@@ -108,6 +110,11 @@ class Machine:
             environment[resource] = before
             self.cloud.end_idle_processes(function)
 
+    def forget_milestones(self) -> None:
+        """No contract that was signed so far becomes due."""
+        group = self.cloud.resources["MilestoneSchedules"]
+        scheduler_backends[ACCOUNT][REGION].schedule_groups[group].schedules.clear()
+
     def send(self, queue_url: str, *bodies: str) -> None:
         """Put messages into a queue, together."""
         entries = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(bodies)]
@@ -125,8 +132,9 @@ class Machine:
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """Every row of a table of the stack, in DynamoDB's own types."""
-        client = self.cloud.client("dynamodb")
-        return client.scan(TableName=self.cloud.resources[table])["Items"]
+        scan = self.cloud.client("dynamodb").get_paginator("scan")
+        pages = scan.paginate(TableName=self.cloud.resources[table])
+        return [row for page in pages for row in page["Items"]]
 
     def running(self) -> list[Run]:
         """The runs that have not ended."""
@@ -218,6 +226,7 @@ class Workflow(Machine):
             connection="salesforce",
             organisation=ORGANIZATION_ID,
             won_stages={"Closed Won"},
+            lost_stages={"Closed Lost"},
         )
         return translated
 

@@ -125,7 +125,7 @@ def test_replayed_event(event: Event, workflow: Workflow, systems: Systems) -> N
     assert workflow.repetitions(event) == 2
     assert run.states == states
     assert systems.erp.orders(run.deal) == order
-    assert run.events == ["opportunity.closed_won", "order.accepted"]
+    assert run.events == ["opportunity.closed_won", "contract.signed", "order.accepted"]
 
 
 @pytest.mark.parametrize(

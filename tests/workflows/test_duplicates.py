@@ -37,7 +37,7 @@ def test_same_event_five_times_at_once_and_again(
     assert systems.erp.order_states(deal) == ["confirmed"]
     assert systems.footprint(deal) == COMPLETE
     assert len(systems.support.tickets(deal)) == 2
-    assert run.events == ["opportunity.closed_won", "order.accepted"]
+    assert run.events == ["opportunity.closed_won", "contract.signed", "order.accepted"]
 
 
 def test_start_queue_repeats_itself(

@@ -19,6 +19,7 @@ PROCESS = [
     "IsReplayOfStep",
     "RefetchOpportunity",
     "IsStillWon",
+    "IsNewBusiness",
     "ValidateAccountHierarchy",
     "ReadErpOrderContext",
     "ReadBillingCatalogue",
@@ -33,7 +34,11 @@ PROCESS = [
     "CreateImplementationTasks",
     "WriteBackToCrm",
     "VerifyReadBack",
+    "RecordContract",
+    "IsRamped",
+    "PlanMilestones",
     "IsDryRun",
+    "PublishContractSigned",
     "PublishOrderAccepted",
     "OrderAccepted",
 ]
@@ -78,7 +83,7 @@ def test_order_accepted(
     assert opportunity["Interlock_Subscription__c"] == schedule["id"]
     assert opportunity["Interlock_Correlation__c"] == run.name
     accepted = run.timeline[-1]
-    assert run.events == ["opportunity.closed_won", "order.accepted"]
+    assert run.events == ["opportunity.closed_won", "contract.signed", "order.accepted"]
     assert accepted.causation_id == run.timeline[0].id
     assert accepted.subject == f"salesforce:{deal}"
     assert accepted.data["order"] == order.number

@@ -78,6 +78,7 @@ UNUSED = {
     ("SweepOpportunitiesFunction", "sqs:SendMessage"),
     ("SweepBillingFunction", "sqs:SendMessage"),
     ("SweepCasesFunction", "sqs:SendMessage"),
+    ("SweepContractsFunction", "sqs:SendMessage"),
     # As for a request that failed.
     ("RequestReconciliationFunction", "sqs:SendMessage"),
     # Step Functions itself runs the items of a Distributed Map, in the state machine's name.
@@ -137,12 +138,17 @@ def test_function_outside_its_role_is_denied(workflow: Workflow, part: str) -> N
 
 @pytest.mark.parametrize("part", PARTS)
 def test_nothing_else_was_denied(workflow: Workflow, part: str) -> None:
-    """Every permission that the functions and the state machines need is in the template."""
+    """Every permission that the functions and the state machines need is in the template.
+
+    People are denied what they ask of the API without being allowed to, and tests do ask that.
+    """
     provoked = roles(workflow)["CreateTaskFunction"].split("/")[-1]
     denied = {
         decision
         for decision in workflow.cloud.decisions
-        if not decision.allowed and not decision.resource.endswith(GONE)
+        if not decision.allowed
+        and GONE not in decision.resource
+        and decision.action != "execute-api:Invoke"
     }
     assert {decision for decision in denied if decision.role != provoked} == set()
     assert {decision.action for decision in denied} <= {

@@ -25,6 +25,10 @@ from tests.workflows.systems import NOTHING, Footprint, Systems
 COMPLETE = Footprint(1, 1, 1, 1, 1, 2, "accepted")
 TOKENS = ("/oauth/tokens", "/services/oauth2/token")
 TABLES = (
+    "ContractsTable",
+    "CustomerViewsTable",
+    "SuspensionsTable",
+    "WaitsTable",
     "EffectsTable",
     "CrossReferencesTable",
     "ExceptionsTable",
@@ -143,6 +147,7 @@ def test_a_complete_deal_is_rehearsed_and_replayed(
     assert systems.footprint(run.deal) == COMPLETE
     assert [told.type for told in {told.id: told for told in run.timeline}.values()] == [
         "opportunity.closed_won",
+        "contract.signed",
         "order.accepted",
     ]
 
@@ -199,7 +204,7 @@ def test_an_aborted_run_goes_on_from_a_step(
     assert replayed.states[:4] == ["ReceiveEvent", "IsReplayOfStep", "Resume", step]
     assert systems.footprint(run.deal) == COMPLETE
     assert systems.crm.opportunity(run.deal)["Interlock_Correlation__c"] == run.name
-    assert run.events == ["opportunity.closed_won", "order.accepted"]
+    assert run.events == ["opportunity.closed_won", "contract.signed", "order.accepted"]
 
 
 def test_an_aborted_run_is_taken_back(stage: Stage, workflow: Workflow, systems: Systems) -> None:
@@ -253,7 +258,7 @@ def test_a_dry_run_publishes_nothing_wherever_it_begins(
         assert workflow.replay(run.timeline[0], name, **replay).wait_for_end() == {
             "status": "dry run"
         }
-    assert run.events == ["opportunity.closed_won", "order.accepted"]
+    assert run.events == ["opportunity.closed_won", "contract.signed", "order.accepted"]
 
 
 def test_a_step_that_is_none_is_refused(workflow: Workflow, new_deal: Callable[..., str]) -> None:
