@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from interlock.canonical.contracts import ContractStatus
+from interlock.canonical.services import ServiceState
+
 from local.faults.happenings import Deployed, Happening, PeriodClosed, Poisoned, Stage
 from local.faults.harness import Harness
 from local.faults.invariants import Expectation, violations
@@ -21,7 +24,12 @@ SECONDS_TO_DECIDE = 600
 """How long a team takes, so that no lease of a dead function is in the way of its retry."""
 
 MOST_ROUNDS = 12
-NEVER_TAKEN_BACK = ("zendesk", "organization")
+NEVER_TAKEN_BACK = {
+    ("zendesk", "organization"),
+    *((system, "service") for system in ("salesforce", "zendesk")),  # what is shown: now nothing
+}
+SERVED = frozenset(ServiceState)
+"""How the run ends that tells what a contract entitles to."""
 
 
 @dataclass
@@ -190,7 +198,7 @@ class Campaign:
         """What a transaction should leave behind, by how it ended."""
         happening = case.happening
         usual = self._usual[case.scenario.sample.currency].expected
-        endings = happening.endings | ({"cancelled"} if case.team.compensated else set())
+        endings = happening.endings | SERVED | ({"cancelled"} if case.team.compensated else set())
         expected = replace(usual, endings=endings, open=happening.open)
         if case.happened:
             expected = replace(expected, gone=happening.gone(case.stage))
@@ -201,7 +209,10 @@ class Campaign:
             expected,
             live=Counter(),
             events=frozenset({"opportunity.closed_won", *told}),
-            open=expected.open | {NEVER_TAKEN_BACK},
+            contracts=tuple(
+                each for each in account.contracts if each.startswith(ContractStatus.ENDED)
+            ),
+            open=expected.open | NEVER_TAKEN_BACK,
         )
 
 

@@ -17,7 +17,10 @@ import httpx
 from interlock.canonical import Money
 from interlock.canonical.credits import CreditStatus
 from interlock.connections import Connection
+from interlock.connectors.billing.stripe_objects import REVISION
 from interlock.connectors.erp.tryton_rest import TrytonRest
+from interlock.connectors.support.zendesk_notices import TAGS as NOTICE
+from interlock.connectors.support.zendesk_notices import WITHDRAWN
 
 from local.environment import ZENDESK_CLIENT, LocalEnvironment
 from local.tryton.server import TrytonServer
@@ -70,6 +73,7 @@ class Systems:
             *(self._crm, self._orders, self._customers, self._projects),
             *(self._documents, self._entries, self._billing, self._tickets),
             *(self._credits, self._outcomes, self._notices),
+            *(self._renewals, self._contracts, self._services),
         )
         for read in readers:
             for key, remote in read():
@@ -179,7 +183,7 @@ class Systems:
         for schedule in list(account.schedules.values()):
             record = schedule["metadata"].get("interlock_order_id")
             if record:
-                live = schedule["status"] in ("not_started", "active")
+                live = schedule["status"] in ("not_started", "active", "completed")
                 remote = Remote(schedule["id"], live, schedule["status"])
                 yield ("stripe", "subscription", record), remote
         for event in list(account.meter_events):
@@ -187,10 +191,12 @@ class Systems:
 
     def _tickets(self) -> Iterator[tuple[Key, Remote]]:
         for ticket in self._pages("tickets"):
-            live = ticket["status"] not in ("solved", "closed")
+            kind, live = "task", ticket["status"] not in ("solved", "closed")
+            if set(NOTICE) <= set(ticket["tags"]):
+                kind, live = "notice", WITHDRAWN not in ticket["tags"]
             if ticket["external_id"]:
                 remote = Remote(str(ticket["id"]), live, ticket["status"])
-                yield ("zendesk", "task", ticket["external_id"]), remote
+                yield ("zendesk", kind, ticket["external_id"]), remote
         for organization in self._pages("organizations"):
             if organization["external_id"]:
                 key = ("zendesk", "organization", organization["external_id"])
@@ -230,6 +236,41 @@ class Systems:
                 key = ("salesforce", "credit_notice", f"{account}/{transaction}")
                 yield key, Remote(account, True, "shown")
 
+    def _renewals(self) -> Iterator[tuple[Key, Remote]]:
+        """The deals that carry a renewal's id: opened by us, or sales' own that we have taken."""
+        for row in self._environment.organization.rows("Opportunity"):
+            if record := row.get("Interlock_Renewal__c"):
+                remote = Remote(row["Id"], True, row["StageName"])
+                yield ("salesforce", "renewal_deal", record), remote
+                yield ("salesforce", "renewal_deal", f"{record}/{row['Id']}"), remote
+
+    def _contracts(self) -> Iterator[tuple[Key, Remote]]:
+        """What subscriptions were told of contracts, up to which revision, and the terms that they
+        charge, by their first days."""
+        for schedule in list(self._environment.stripe.account.schedules.values()):
+            told = schedule["metadata"]
+            contract, revision = told.get("interlock_order_id"), int(told.get(REVISION, 0))
+            for number in range(1, revision + 1):
+                remote = Remote(schedule["id"], True, "told")
+                yield ("stripe", "billed_contract", f"{contract}/{number}"), remote
+            live = schedule["status"] != "canceled"
+            for phase in schedule["phases"] if contract else ():
+                record = f"{contract}/{phase['start_date']}"
+                yield ("stripe", "term", record), Remote(schedule["id"], live, schedule["status"])
+
+    def _services(self) -> Iterator[tuple[Key, Remote]]:
+        """What sales and support see that customers are entitled to."""
+        for row in self._environment.organization.rows("Account"):
+            account = f"salesforce:{row['Id']}"
+            shown = _shown(row, "Interlock_{}__c", ("Service", "Entitlements"))
+            yield ("salesforce", "service", account), Remote(account, True, shown)
+        for organization in self._pages("organizations"):
+            shown = _shown(
+                organization["organization_fields"], "interlock_{}", ("service", "entitlements")
+            )
+            account = organization["external_id"] or ""
+            yield ("zendesk", "service", account), Remote(account, True, shown)
+
     def _pages(self, name: str) -> Iterator[dict[str, Any]]:
         form = {"grant_type": "client_credentials", "scope": "read write", **ZENDESK_CLIENT}
         token = self._support.post("/oauth/tokens", data=form).json()["access_token"]
@@ -239,6 +280,10 @@ class Systems:
             page = self._support.get(address, headers=headers).raise_for_status().json()
             yield from page[name]
             address = page["next_page"]
+
+
+def _shown(fields: dict[str, Any], name: str, parts: tuple[str, ...]) -> str:
+    return ", ".join(filter(None, (fields.get(name.format(part)) for part in parts))) or "nothing"
 
 
 class _Finance(Connection):

@@ -26,6 +26,9 @@ from .planned import Fault, Invocation, Message, plan_of, the_mark_in
 AN_ID = re.compile(r"\d+|(?![a-z]+\d(\.\d)?$)(?=.*\d).{6,}")
 """A part of a path that names one record: it has digits, and is no `v66.0` or `oauth2`."""
 
+A_DIGEST = re.compile(r"[0-9a-f]{32,}")
+"""Stands for a record in the name of a schedule."""
+
 A_FURTHER_PAGE = re.compile(rb"(^|&)(starting_after|page)=")
 """How many pages a list has depends on what others wrote: they are one call with the first."""
 
@@ -256,7 +259,7 @@ def _path(path: str) -> str:
 def _aws_call(request: Any) -> str:
     target = request.headers.get("X-Amz-Target", b"")
     name = target.decode() if isinstance(target, bytes) else target
-    return f"AWS {name or request.method + ' ' + urlsplit(request.url).path}"
+    return f"AWS {name or request.method + ' ' + A_DIGEST.sub('…', urlsplit(request.url).path)}"
 
 
 def install(directory: str) -> None:

@@ -18,7 +18,13 @@ RUNNING = "RUNNING"
 DONE = "DONE"
 LEFT = "LEFT"
 CREDIT_WORKFLOW = "case-to-credit"
-UNTRACKED = ("organization", "counter", "void")
+SHOWN = ("service", "quote")
+"""What is shown, and another time shown anew: only what is shown last is there."""
+
+UNTRACKED = (
+    *("organization", "counter", "void"),
+    *("billed_contract", "renewal_deal", "term", "service"),
+)
 """What may be there without a row of its own in the ledger: as a part of another effect, or found
 and relied on."""
 
@@ -37,7 +43,8 @@ class Expectation:
     """What a transaction should leave behind.
 
     `endings` are those that each of its runs may have, `live` how many records of which kind are
-    there, `events` what the timeline tells at least, and `audited` what the audit says. Records in
+    there, `events` what the timeline tells at least, `audited` what the audit says, and `contracts`
+    how our own record of each contract stands, with its revision. Records in
     `gone` were taken away by people, and of the kinds in `open` there may be any number.
     """
 
@@ -45,6 +52,7 @@ class Expectation:
     live: Counter[Kind]
     events: frozenset[str]
     audited: frozenset[str] = frozenset()
+    contracts: tuple[str, ...] = ()
     gone: frozenset[Key] = frozenset()
     open: frozenset[Kind] = frozenset()
 
@@ -52,7 +60,13 @@ class Expectation:
     def of(cls, account: Account) -> Expectation:
         """From a transaction that went well."""
         events = frozenset(event["type"] for event in account.events)
-        return cls(frozenset(account.endings), _live(account), events, frozenset(_audited(account)))
+        return cls(
+            endings=frozenset(account.endings),
+            live=_live(account),
+            events=events,
+            audited=frozenset(_audited(account)),
+            contracts=tuple(account.contracts),
+        )
 
 
 def violations(account: Account, expected: Expectation) -> list[str]:
@@ -66,6 +80,8 @@ def violations(account: Account, expected: Expectation) -> list[str]:
         *_miscredited(account),
         *_unaudited(account, expected),
         *_unasked(account),
+        *_miscontracted(account, expected),
+        *_seen_differently(account),
         *(f"set aside: {reason}" for reason in account.set_aside),
     ]
 
@@ -104,8 +120,11 @@ def _disagreeing(account: Account, gone: frozenset[Key]) -> Iterator[str]:
     """The ledger, the cross-references and the systems tell the same."""
     done = {}
     left = set()
+    settled = {DONE, "UNDONE", *(("INTENT",) if _was_skipped(account) else ())}
     for row in account.effects:
         key = (row["connection"], row["entity"], row["record"])
+        if row["entity"] in SHOWN and row["state"] in settled:
+            continue
         if row["state"] == DONE:
             done[key] = row["remote_id"]
         elif row["state"] == LEFT:
@@ -126,10 +145,17 @@ def _disagreeing(account: Account, gone: frozenset[Key]) -> Iterator[str]:
     linked = {
         (row["system"], *row["canonical_id"].split("#", 1)): row["remote_id"]
         for row in account.references
+        if row["canonical_id"].split("#", 1)[0] not in SHOWN
     }
     for key in (linked.keys() | done.keys()) - left:
         if linked.get(key) != done.get(key):
             yield (f"cross-reference: {_name(key)} is {linked.get(key)}, done was {done.get(key)}")
+
+
+def _was_skipped(account: Account) -> bool:
+    """Whether a team let a step be: what it was to show is then shown by nobody."""
+    resolved = [e["data"]["decision"] for e in account.events if e["type"] == "exception.resolved"]
+    return any(decision["action"] == "skip" for decision in resolved)
 
 
 def _lost(account: Account, expected: Expectation) -> Iterator[str]:
@@ -221,6 +247,22 @@ def _unasked(account: Account) -> Iterator[str]:
     for approval in account.asked:
         if approval["transaction"] not in account.running:
             yield f"asked in vain: {approval['id']} is pending, and its run has ended"
+
+
+def _miscontracted(account: Account, expected: Expectation) -> Iterator[str]:
+    """Our own record of a contract is changed as often as it should, and stands as it should."""
+    if not account.waiting and tuple(account.contracts) != expected.contracts:
+        stands, should = ", ".join(account.contracts), ", ".join(expected.contracts)
+        yield f"contract: it is {stands or 'not there'} instead of {should or 'not there'}"
+
+
+def _seen_differently(account: Account) -> Iterator[str]:
+    """Sales and support see the same customer."""
+    seen = {key: remotes[0].state for key, remotes in account.remote.items() if key[1] == "service"}
+    for (system, entity, record), sales in seen.items():
+        support = seen.get(("zendesk", entity, record), sales)
+        if system == "salesforce" and sales != support and not account.waiting:
+            yield f"service: sales see {sales}, support sees {support}"
 
 
 def _audit(account: Account) -> Iterator[AuditRow]:

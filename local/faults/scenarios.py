@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from local.environment import LocalEnvironment
-from local.faults import billing_scenarios, credit_scenarios
+from local.faults import billing_scenarios, credit_scenarios, renewal_scenarios
 from local.faults.transaction import Transaction
 from local.sandboxes.salesforce_seed import USD_DEAL, DealSample, close_won, create_deal
 
@@ -57,6 +57,11 @@ BEGINNINGS = {
     "case_to_credit.rejected": Beginning(credit_scenarios.rejected),
     "case_to_credit.refused": Beginning(credit_scenarios.refused),
     "lead_to_order": Beginning(lead_to_order, "VerifyWriteBackFunction"),
+    "renewal.amended": Beginning(renewal_scenarios.amended, "WriteBackOrderFunction"),
+    "renewal.silent": Beginning(renewal_scenarios.silent, "WriteBackOrderFunction"),
+    "renewal.won": Beginning(renewal_scenarios.won, "WriteBackOrderFunction"),
+    "renewal.lost": Beginning(renewal_scenarios.lost),
+    "service_change": Beginning(renewal_scenarios.service_change),
     "subscription_billing.invoice": Beginning(billing_scenarios.invoice, "VerifyTotalsFunction"),
     "subscription_billing.credit_note": Beginning(
         billing_scenarios.credit_note, "VerifyTotalsFunction"

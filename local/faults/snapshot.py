@@ -25,8 +25,8 @@ class Account:
     `runs` are its executions as Step Functions describes them, `waiting` its open exceptions,
     `asked` its approvals that nobody has decided; `effects`, `references` and `events` are its rows
     of the ledger, the cross-reference store and the timeline, `allowances` those of its customer,
-    `audit` its chains; `remote` is what the systems hold under its records; `set_aside` says why
-    each of its messages in a dead-letter queue is there.
+    `audit` its chains; `contracts` says how its contracts stand; `remote` is what the systems hold
+    under its records; `set_aside` says why each of its messages in a dead-letter queue is there.
     """
 
     transaction: Transaction
@@ -38,6 +38,7 @@ class Account:
     events: list[Row] = field(default_factory=list)
     allowances: list[Row] = field(default_factory=list)
     audit: list[Chain] = field(default_factory=list)
+    contracts: list[str] = field(default_factory=list)
     remote: Census = field(default_factory=dict)
     set_aside: list[str] = field(default_factory=list)
 
@@ -125,6 +126,9 @@ def take(cloud: LocalCloud, transactions: Iterable[Transaction], census: Census)
     for row in _rows(cloud, "AllowancesTable"):
         for account in owners(row["allowance"].split("#")[0]):
             account.allowances.append(row | {"content": json.loads(row["content"])})
+    for row in _rows(cloud, "ContractsTable"):
+        for account in owners(row["id"]):
+            account.contracts.append(f"{row['status']} at revision {row['revision']}")
     for row in _rows(cloud, "TimelineTable"):
         for account in accounts:
             if account.transaction.mark in row["correlation_id"]:

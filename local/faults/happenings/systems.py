@@ -92,6 +92,7 @@ class BillingCustomerDeleted(Midway):
     """Someone deletes the customer in billing, and its subscriptions with it."""
 
     kind = "billing customer deleted midway"
+    open = frozenset({("stripe", "term")})
     functions = ("CreateSubscriptionFunction", "CreateTaskFunction", "WriteBackOrderFunction")
 
     def happen(self, stage: Stage) -> None:

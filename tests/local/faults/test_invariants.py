@@ -294,3 +294,58 @@ def test_waiting_for_a_team_is_no_loss() -> None:
     waiting.references.clear()
     waiting.events.append({"type": "exception.raised", "id": "EX-1-raised", "data": {}})
     assert violations(waiting, EXPECTED) == []
+
+
+# ---- Contracts
+
+
+def renewed() -> Account:
+    """A contract that was renewed: one order, one term more, told to everybody."""
+    well, term = account(), ("stripe", "term", f"{DEAL}/1")
+    seen = [Remote("salesforce:001A", True, "active, 20 SEAT-ANNUAL")]
+    well.contracts = ["active at revision 2"]
+    well.remote |= {
+        term: [Remote("sub_sched_1", True, "charged")],
+        ("salesforce", "service", "salesforce:001A"): seen,
+        ("zendesk", "service", "salesforce:001A"): seen,
+    }
+    return well
+
+
+def test_a_renewal_that_went_well_breaks_nothing():
+    assert violations(renewed(), Expectation.of(renewed())) == []
+
+
+def test_a_contract_that_was_changed_twice_is_seen():
+    twice = renewed()
+    twice.contracts = ["active at revision 3"]
+
+    assert violations(twice, Expectation.of(renewed())) == [
+        "contract: it is active at revision 3 instead of active at revision 2"
+    ]
+
+
+def test_a_term_that_is_charged_twice_is_seen():
+    twice = renewed()
+    twice.remote["stripe", "term", f"{DEAL}/2"] = [Remote("sub_sched_1", True, "charged")]
+
+    assert violations(twice, Expectation.of(renewed())) == ["left behind: 1 stripe term too many"]
+
+
+def test_a_customer_that_support_sees_otherwise_is_seen():
+    differs = renewed()
+    differs.remote["zendesk", "service", "salesforce:001A"] = [
+        Remote("salesforce:001A", True, "ended")
+    ]
+
+    assert violations(differs, Expectation.of(renewed())) == [
+        "service: sales see active, 20 SEAT-ANNUAL, support sees ended"
+    ]
+
+
+def test_what_is_shown_anew_need_not_be_there_as_it_was():
+    shown = renewed()
+    key = ("salesforce", "service", "salesforce:001A/006A-1/0")
+    shown.effects.append(effect(key, "salesforce:001A"))
+
+    assert violations(shown, Expectation.of(renewed())) == []

@@ -39,7 +39,7 @@ def test_nothing_twice_nothing_lost(harness: Harness) -> None:
     said: list[str] = []
     report = kill_under_load(harness, ORDERS, SEED, said.append)
     assert report.passed, report.lines()
-    assert report.endings == {"accepted": ORDERS}
+    assert report.endings == {"accepted, active": ORDERS}
     assert report.victims[ERP] >= 1
     assert report.victims.total() >= ORDERS
     assert 0 < report.failures["Runtime.ExitError"] <= report.back_offs
