@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help demo demo-billing demo-credit test test-slow crash-sweep chaos kills burst
+.PHONY: help demo demo-billing demo-credit demo-renewals test test-slow crash-sweep chaos kills burst
 .PHONY: reconcile-memory lint generate clean
 
 help:
@@ -20,6 +20,11 @@ demo-billing: .venv/local ## run a quarter of a small company into the ERP's boo
 
 demo-credit: .venv/local ## seven customers' service credits, from a support case to the books
 	$(BIN)/interlock demo-credit
+
+demo-renewals: SEED ?= 1
+demo-renewals: CONTRACTS ?= 50
+demo-renewals: .venv/local ## a year of fifty contracts, and what their revenue comes to; SEED=7 CONTRACTS=10
+	$(BIN)/interlock demo-renewals --seed $(SEED) --contracts $(CONTRACTS)
 
 test: .venv/test ## the tests: minutes
 	$(BIN)/python -m pytest -m "not slow" --numprocesses 2

@@ -8,7 +8,7 @@ SECONDS = 300
 MINUTES = 60.0
 # What waits for longer waits for a day to come, and not for another record or a vendor.
 SOON = 180 * MINUTES
-QUEUES = ("SalesforceInbox", "StripeInbox", "StartQueue", "TimelineQueue")
+QUEUES = ("SalesforceInbox", "StripeInbox", "StartQueue", "TimelineQueue", "WakeQueue")
 VISIBLE, IN_FLIGHT = "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"
 
 

@@ -4,9 +4,10 @@
     waiting = api.get("/approvals", {"status": "waiting"})
     api.post(f"/approvals/{id}/decision", {"decision": "approve"})
 
-Who calls is what the signature says, and no text in a request. `--as EMAIL` assumes the stack's
-approver role with the address as the name of the session. In an AWS account the role's trust
-policy holds each person to the own address; a local cloud plays any (docs/deploying.md).
+Who calls is what the signature says, and no text in a request. `--as EMAIL` assumes a role of the
+stack, the approver's or the operator's, with the address as the name of the session. In an AWS
+account the role's trust policy holds each person to the own address; a local cloud plays any
+(docs/deploying.md).
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-control-access-using-iam-policies-to-invoke-api.html
 """
 
@@ -30,7 +31,7 @@ from local.cli.target import Target
 
 API = "Api"
 STAGE = "v1"
-APPROVER_ROLE = "ApproverRole"
+APPROVER_ROLE, OPERATOR_ROLE = "ApproverRole", "OperatorRole"
 # An API answers within 29 seconds: its longest integration timeout.
 SECONDS = 35
 # https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
@@ -38,20 +39,24 @@ SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 
 as_option = click.option(
     "--as", "person", metavar="EMAIL",
-    help="Act as an approver, under this address; else as your own credentials are.",
+    help="Act under this address, by the role for it; else as your own credentials are.",
 )  # fmt: skip
 
 
 class Api:
     """The API of a stack. `person` is the address of who calls, None for the target's own caller.
 
+    `role` is the one that lets a person call, by its logical id.
     Each call returns the answer's JSON. Raises Failure with the API's own words when it refuses,
     or cannot be reached.
     """
 
-    def __init__(self, target: Target, person: str | None = None) -> None:
+    def __init__(
+        self, target: Target, person: str | None = None, role: str = APPROVER_ROLE
+    ) -> None:
         self._target = target
         self._person = person
+        self._role = role
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
         """Read; `path` begins with a slash and is not encoded."""
@@ -112,17 +117,17 @@ class Api:
                 " and +=,.@- can"
             )
         session = self._target.client("sts").assume_role(
-            RoleArn=self._approver_role(), RoleSessionName=self._person
+            RoleArn=self._role_arn(), RoleSessionName=self._person
         )["Credentials"]
         return Credentials(
             session["AccessKeyId"], session["SecretAccessKey"], session["SessionToken"]
         )
 
-    def _approver_role(self) -> str:
-        """The role's ARN. The role is in the caller's own account."""
+    def _role_arn(self) -> str:
+        """The role is in the caller's own account."""
         caller = self._target.client("sts").get_caller_identity()
         partition = caller["Arn"].split(":")[1]
-        return f"arn:{partition}:iam::{caller['Account']}:role/{self._target.id(APPROVER_ROLE)}"
+        return f"arn:{partition}:iam::{caller['Account']}:role/{self._target.id(self._role)}"
 
 
 def _json(response: httpx.Response) -> Any:

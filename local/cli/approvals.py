@@ -1,7 +1,7 @@
-"""`interlock approvals`, `approve` and `reject`: the credits that wait for a person, over the API.
+"""`interlock approvals`, `approve` and `reject`: what waits for a person, over the API.
 
-A decision carries the hash of what the command has shown: should it be another credit by then, it
-is refused.
+A decision carries the hash of what the command has shown: should it be another credit, or another
+offer, by then, it is refused.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def approvals(
     person: str | None,
     as_json: bool,
 ) -> None:
-    """List the credits that wait for an approval, the first due first; with ID, one of them."""
+    """List the credits and discounts that wait for an approval, the first due first; or show ID."""
     api = Api(target, person)
     if recipient:
         if id is None:
@@ -64,7 +64,7 @@ def approvals(
     elif found := [Approval.model_validate(each) for each in answer["approvals"]]:
         _list(found)
     else:
-        console().print(f"No credit is {wanted}.")
+        console().print(f"Nothing is {wanted}.")
 
 
 @click.command()
@@ -73,7 +73,7 @@ def approvals(
 @as_option
 @pass_target
 def approve(target: Target, id: str, reason: str, person: str | None) -> None:
-    """Approve the credit ID as it is shown; its run goes on."""
+    """Approve ID as it is shown; its run goes on."""
     _decide(Api(target, person), id, "approve", reason)
 
 
@@ -83,7 +83,7 @@ def approve(target: Target, id: str, reason: str, person: str | None) -> None:
 @as_option
 @pass_target
 def reject(target: Target, id: str, reason: str, person: str | None) -> None:
-    """Reject the credit ID; its case is told why."""
+    """Reject ID; its run is told why."""
     _decide(Api(target, person), id, "reject", reason)
 
 
@@ -91,9 +91,9 @@ def show(approval: Approval) -> None:
     """What is asked, how it was computed, and what was decided."""
     out = console()
     told = facts()
-    told.add_row("Amount", f"{approval.amount}, net of tax, for {approval.account_id}")
-    told.add_row("Case", f"{approval.case_number} ({approval.case_id})")
-    told.add_row("Asked for by", approval.requested_by)
+    told.add_row("Asked for", f"{approval.wish}, net of tax, for {approval.account_id}")
+    told.add_row("About", f"{approval.title} ({approval.subject})")
+    told.add_row("Asked by", approval.requested_by)
     told.add_row("Terms", f"{approval.agreement}, version {approval.terms_version}")
     told.add_row("Rule", approval.rule)
     if approval.decision:
@@ -128,13 +128,14 @@ def _print_link(api: Api, id: str, recipient: str) -> None:
 
 def _list(found: list[Approval]) -> None:
     printed = table(
-        "Id", "Case", "Amount", "Who decides", "Asked for by", "Until (UTC)",
+        "Id", "Kind", "About", "Amount", "Who decides", "Asked by", "Until (UTC)",
         right=["Amount"], whole=["Id", "Amount", "Until (UTC)"],
     )  # fmt: skip
     for approval in found:
         printed.add_row(
             approval.id,
-            approval.case_number,
+            approval.kind,
+            approval.title,
             str(approval.amount),
             approval.role or "policy",
             approval.requested_by,

@@ -1,4 +1,4 @@
-"""`interlock audit`: the story of a case's credits, and whether the audit of it is whole."""
+"""`interlock audit`: the story of what was decided about a record, and whether it is whole."""
 
 from __future__ import annotations
 
@@ -21,13 +21,12 @@ from local.cli.story import story
 from local.cli.systems import StackConnection
 from local.cli.target import Target, pass_target
 
-CONCLUDED = ("credit.granted", "credit.refused")
 SHORT = 12
 
 
 @dataclass(frozen=True)
 class Audited:
-    """A credit's chain, and the places of it that were told outside of the audit's table."""
+    """A transaction's chain, and the places of it that were told outside of the audit's table."""
 
     chain: Chain
     anchors: tuple[AuditHead, ...]
@@ -39,18 +38,19 @@ class Audited:
 
 
 @click.command()
-@click.argument("case")
+@click.argument("subject")
 @json_option
 @pass_target
-def audit(target: Target, case: str, as_json: bool) -> None:
-    """Tell the story of each credit of CASE: a ticket's number, or its canonical id.
+def audit(target: Target, subject: str, as_json: bool) -> None:
+    """Tell what was decided about SUBJECT: a ticket's number, or the canonical id of a case, of a
+    contract, or of an account.
 
     The exit code is 1 when the audit is not whole: something in it was changed, removed or added.
     """
-    case_id = case if ":" in case else f"{_support(target)}:{case}"
-    found = list(credits_of(target, case_id))
+    id = subject if ":" in subject else f"{_support(target)}:{subject}"
+    found = list(audits_of(target, id))
     if not found:
-        raise Failure(f"the audit has no credit of {case_id}: was one asked for?")
+        raise Failure(f"the audit has nothing about {id}: was anything asked for?")
     if as_json:
         print_json([_content(each) for each in found])
     else:
@@ -66,26 +66,26 @@ def _support(target: Target) -> str:
     return StackConnection.of(target, "SupportConnection").name
 
 
-def credits_of(target: Target, case_id: str) -> Iterator[Audited]:
+def audits_of(target: Target, subject: str) -> Iterator[Audited]:
     """Those that the audit knows, and those whose end the timeline tells though it does not."""
     store = Audit(target.id("AuditTable"), _client=target.dynamodb)
-    anchors = _anchors(target, case_id)
-    chains = store.of_subject(case_id)
+    anchors = _anchors(target, subject)
+    chains = store.of_subject(subject)
     known = {chain.transaction for chain in chains}
     removed = (store.of(transaction) for transaction in anchors if transaction not in known)
     for chain in (*chains, *removed):
         yield Audited(chain, tuple(anchors.get(chain.transaction, ())))
 
 
-def _anchors(target: Target, case_id: str) -> dict[str, list[AuditHead]]:
-    """By transaction: what its last event said of the end of its chain."""
+def _anchors(target: Target, subject: str) -> dict[str, list[AuditHead]]:
+    """By transaction: what its events said of places in its chain, in the order of the chain."""
     timeline = Timeline(target.id("TimelineTable"), _client=target.dynamodb)
     found: dict[str, list[AuditHead]] = defaultdict(list)
-    for event in timeline.of_subject(case_id):
+    for event in timeline.of_subject(subject):
         told = event.data.get("audit")
-        if event.type in CONCLUDED and isinstance(told, dict) and "hash" in told:
+        if isinstance(told, dict) and "hash" in told:
             found[event.correlation_id].append(AuditHead.model_validate(told))
-    return dict(found)
+    return {run: sorted(heads, key=lambda head: head.number) for run, heads in found.items()}
 
 
 def _content(audited: Audited) -> dict[str, Any]:
@@ -109,8 +109,8 @@ def _facts(row: AuditRow) -> Any:
 
 
 def show(out: Console, audited: Audited) -> None:
-    """The story of a credit, and what is wrong with its audit."""
-    out.print(f"\nCredit {audited.chain.transaction}", style="bold")
+    """The story of a transaction, and what is wrong with its audit."""
+    out.print(f"\nTransaction {audited.chain.transaction}", style="bold")
     for row in audited.chain.rows:
         at = row.at[:19].replace("T", " ")
         out.print(f"{row.number:>3}  {at}  {row.actor}  {row.hash[:SHORT]}", style="dim")

@@ -9,7 +9,7 @@ from interlock.canonical import Money
 from rich.console import Console
 from rich.table import Table
 
-from local.cli.audit import credits_of, show
+from local.cli.audit import audits_of, show
 from local.cli.errors import Failure
 from local.cli.output import console, duration, section, table
 from local.cli.progress import Progress
@@ -92,7 +92,7 @@ def _live(
     section(out, "What came of it, read back from each system", _records(outcome))
     out.print("\nIts audit", style="bold")
     for number in outcome.cases:
-        for audited in credits_of(target, f"zendesk:{number}"):
+        for audited in audits_of(target, f"zendesk:{number}"):
             show(out, audited)
     return [f"{story.title}: {problem}" for problem in outcome.problems(story)]
 

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from interlock.events import SOURCE, Event
+from pydantic import ValidationError
+
 from local.cli.errors import Failure
 from local.cli.output import shortened
 from local.cli.target import Target
@@ -20,6 +23,8 @@ from local.cli.target import Target
 # A message that was read is hidden from other readers for so long at most, should we crash.
 HIDDEN_SECONDS = 60
 BATCH = 10
+# What the schedules of milestones could not tell.
+OF_SCHEDULES = "MilestoneDlq"
 PREVIEW_LENGTH = 120
 # What says why a message is a dead letter: ours, and EventBridge's own.
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
@@ -35,7 +40,10 @@ REASONS = (
 
 @dataclass(frozen=True)
 class DeadLetterQueue:
-    """A queue by its logical id; `sources` move messages to it, each after so many attempts."""
+    """A queue by its logical id; `sources` move messages to it, each after so many attempts.
+
+    Without any, its letters are what schedules could not put on the integration bus.
+    """
 
     name: str
     url: str
@@ -82,7 +90,7 @@ class Letter:
 
 
 def queues(target: Target) -> list[DeadLetterQueue]:
-    """The dead-letter queues of the stack's queues."""
+    """The dead-letter queues of the stack's queues, and of its schedules."""
     sqs = target.client("sqs")
     by_arn: dict[str, tuple[str, str]] = {}
     policies: dict[str, dict[str, Any]] = {}
@@ -99,7 +107,8 @@ def queues(target: Target) -> list[DeadLetterQueue]:
         if arn in by_arn:
             dead = found.setdefault(arn, DeadLetterQueue(*by_arn[arn], sources={}))
             dead.sources[source] = int(policy["maxReceiveCount"])
-    return list(found.values())
+    of_schedules = (known for known in by_arn.values() if known[0] == OF_SCHEDULES)
+    return [*found.values(), *(DeadLetterQueue(*known, sources={}) for known in of_schedules)]
 
 
 @contextmanager
@@ -163,8 +172,10 @@ def send_back(target: Target, letter: Letter, body: str | None = None) -> str:
     """
     content = letter.body if body is None else body
     rule = letter.told("RULE_ARN")
-    if rule and _changes_input(target, rule, letter.told("TARGET_ARN")):
-        to = _put_on_bus(target, rule, content)
+    if not letter.queue.sources:
+        to = _put_on_bus(target, target.id("IntegrationBus"), _of_schedule(content))
+    elif rule and _changes_input(target, rule, letter.told("TARGET_ARN")):
+        to = _put_on_bus(target, _rule(rule)[0], _of_rule(content))
     else:
         to = _send(target, letter, content)
     target.client("sqs").delete_message(QueueUrl=letter.queue.url, ReceiptHandle=letter.receipt)
@@ -209,13 +220,11 @@ def _changes_input(target: Target, rule_arn: str, target_arn: str | None) -> boo
     return any(changes & set(each) for each in targets if each["Arn"] == target_arn)
 
 
-def _put_on_bus(target: Target, rule_arn: str, body: str) -> str:
-    """https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html"""
-    bus, _ = _rule(rule_arn)
+def _of_rule(body: str) -> dict[str, Any]:
+    """What is put on a bus of a rule's letter, which holds EventBridge's event."""
     try:
         event = json.loads(body)
-        entry = {
-            "EventBusName": bus,
+        return {
             "Source": event["source"],
             "DetailType": event["detail-type"],
             "Detail": json.dumps(event["detail"]),
@@ -224,6 +233,25 @@ def _put_on_bus(target: Target, rule_arn: str, body: str) -> str:
         }
     except (ValueError, TypeError, KeyError) as error:
         raise Failure(f"it is no event of EventBridge any more: {error!r}") from None
+
+
+def _of_schedule(body: str) -> dict[str, Any]:
+    """What is put on the bus of a schedule's letter, which holds our own event.
+
+    https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html
+    """
+    try:
+        event = Event.model_validate_json(body)
+    except ValidationError:
+        raise Failure(
+            "it holds no event of a milestone: `interlock sweep contracts` tells of it"
+        ) from None
+    return {"Source": SOURCE, "DetailType": event.type, "Detail": body, "Time": event.occurred_at}
+
+
+def _put_on_bus(target: Target, bus: str, entry: dict[str, Any]) -> str:
+    """https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html"""
+    entry = {"EventBusName": bus, **entry}
     [result] = target.client("events").put_events(Entries=[entry])["Entries"]
     if "ErrorCode" in result:
         raise Failure(f"the bus {bus} does not take it: {result['ErrorCode']}")

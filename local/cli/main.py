@@ -19,6 +19,7 @@ COMMANDS = {
     "demo": "local.cli.demo:demo",
     "demo-billing": "local.cli.demo_billing:demo_billing",
     "demo-credit": "local.cli.demo_credit:demo_credit",
+    "demo-renewals": "local.cli.demo_renewals:demo_renewals",
     "up": "local.cli.up:up",
     "send": "local.cli.send:send",
     "runs": "local.cli.runs:runs",
@@ -29,6 +30,8 @@ COMMANDS = {
     "approve": "local.cli.approvals:approve",
     "reject": "local.cli.approvals:reject",
     "audit": "local.cli.audit:audit",
+    "contracts": "local.cli.contracts:contracts",
+    "service": "local.cli.service:service",
     "sweep": "local.cli.sweep:sweep",
     "reconcile": "local.cli.reconcile:reconcile",
     "terms": "local.cli.terms:terms",
@@ -69,8 +72,10 @@ def interlock(ctx: click.Context, stack: str | None) -> None:
     interlock send events/partner/salesforce.OpportunityChangeEvent.json
     interlock runs                    what happened; `interlock runs ID` for one of them
     interlock exceptions              what waits for a team; `interlock resolve` decides
-    interlock approvals               credits that wait for a person; `approve` and `reject` decide
+    interlock approvals               what waits for a person; `approve` and `reject` decide
     interlock audit 4711              who did what about a case's credits, and is it whole?
+    interlock contracts               what was signed, and when it ends; with ID, its history
+    interlock service ACCOUNT         what a customer is entitled to and why; suspend and resume
     interlock reconcile               billing against the books, to the cent
     interlock terms show              the contract terms that credits are computed by
     interlock replay event ID         what it would write now; then the same event again

@@ -43,6 +43,11 @@ STYLES = {
     "approved": "green",
     "rejected": "red",
     "withdrawn": "dim",
+    "active": "green",
+    "ending": "yellow",
+    "suspended": "yellow",
+    "resumed": "green",
+    "ended": "dim",
 }
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")

@@ -79,7 +79,9 @@ class ReadBack:
         """The business milestones of the transaction."""
         number = next((each.number for each in self.found if each.step == "CreateErpOrder"), None)
         told = [event.type for event in events]
-        self._same("timeline", ["opportunity.closed_won", "order.accepted"], told)
+        self._same(
+            "timeline", ["opportunity.closed_won", "contract.signed", "order.accepted"], told
+        )
         orders = [event.data["order"] for event in events if event.type == "order.accepted"]
         self._same("timeline: the accepted order", [number], orders)
         for order in orders:

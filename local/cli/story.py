@@ -31,6 +31,12 @@ def _told(action: str, facts: dict[str, Any]) -> list[str]:
             people = ", ".join(facts["people"])
             asked = f"Asked {facts['role']} ({people}) to approve {_money(facts)}, as {facts['id']}"
             return [f"{asked}:", facts["rule"]]
+        case "discount requested":
+            quote = facts["quote"]
+            wish = f"{_money(facts)} a year, {quote['discount']} %, for {facts['title']}"
+            return [f"Asked for a discount of {wish} from {quote['starts_on']}:", *facts["working"]]
+        case "suspended" | "resumed":
+            return [f"{action.capitalize()} the service of {facts['account_id']}:", facts["reason"]]
         case "link made":
             return [f"Made a link to {facts['approval']} for {facts['for']}."]
         case "approved" | "rejected":

@@ -1,4 +1,4 @@
-"""`interlock sweep`: look for won deals without an order now, and not when the schedule says."""
+"""`interlock sweep`: look now for what nobody told of, and not when the schedule says."""
 
 from __future__ import annotations
 
@@ -17,21 +17,29 @@ DONE = {
 
 
 @click.command()
+@click.argument("what", type=click.Choice(("deals", "contracts")), default="deals")
 @click.option("--dry-run", is_flag=True, help="Say what would be told of, and tell nothing.")
 @json_option
 @pass_target
-def sweep(target: Target, dry_run: bool, as_json: bool) -> None:
-    """Look for deals that are won and have no order, and tell of those that no event told of.
+def sweep(target: Target, what: str, dry_run: bool, as_json: bool) -> None:
+    """Look for deals that are won and have no order, or for contracts whose renewal is due, and
+    tell of those that no event told of.
 
-    What is told of goes the way of every event; what a run is at work on, or a team waits with or
-    has given up, is left alone. What is given up had runs that all ended without an order: see why,
-    then let the deal be won again.
+    What is told of goes the way of every event; a deal that a run is at work on, or a team waits
+    with or has given up, is left alone. What is given up had runs that all ended without an order:
+    see why, then let the deal be won again.
     """
-    answer = result(target, "SweepOpportunitiesFunction", {"dry_run": dry_run})
+    function = {"deals": "SweepOpportunitiesFunction", "contracts": "SweepContractsFunction"}[what]
+    answer = result(target, function, {"dry_run": dry_run})
     if as_json:
         print_json(answer)
-        return
-    report = Report.model_validate(answer)
+    elif what == "deals":
+        _print_deals(Report.model_validate(answer), dry_run=dry_run)
+    else:
+        _print_contracts(answer["told"], answer["past_end"], dry_run=dry_run)
+
+
+def _print_deals(report: Report, *, dry_run: bool) -> None:
     out = console()
     if not report.findings:
         out.print("Every deal that was won has its order, or was won just now.")
@@ -39,6 +47,16 @@ def sweep(target: Target, dry_run: bool, as_json: bool) -> None:
         _list(report.findings, dry_run=dry_run)
     if report.left:
         out.print(f"\n{report.left} more deals were not looked at: the next sweep draws again.")
+
+
+def _print_contracts(told: list[str], past_end: list[str], *, dry_run: bool) -> None:
+    out = console()
+    for event in told:
+        out.print(f"{'To be told' if dry_run else 'Told'}, as no event told of it: {event}")
+    for contract in past_end:
+        out.print(f"Past its end, and nobody has decided about it: {contract}")
+    if not told and not past_end:
+        out.print("Whatever is due by contracts was told of.")
 
 
 def _list(findings: tuple[Finding, ...], *, dry_run: bool) -> None:

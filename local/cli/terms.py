@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import click
+from interlock.canonical.records import RenewalTerms
 from interlock.contract_terms import parse
 from interlock.errors import ContractViolation
-from interlock.rules.contract_terms import ApprovalPolicy, ContractTerms, ServiceTerms
+from interlock.rules.approval_policy import ApprovalPolicy
+from interlock.rules.contract_terms import ContractTerms, ServiceTerms
+from interlock.rules.renewal_policy import RenewalPolicy
 
 from local.cli.errors import Failure
 from local.cli.output import console, facts, json_option, print_json, section, table
@@ -20,7 +23,7 @@ file_argument = click.argument("file", type=click.File("rb"), metavar="FILE.json
 
 @click.group()
 def terms() -> None:
-    """The signed terms by which credits are computed and approved."""
+    """The signed terms by which credits and renewals are computed and approved."""
 
 
 @terms.command()
@@ -124,7 +127,10 @@ def _show(found: ContractTerms) -> None:
         section(
             out, f"{name}: {', '.join(accounts + everyone) or 'no account'}", _agreed(agreement)
         )
-    section(out, "Approval", _approval(found.approval))
+    section(out, "Approval of credits", _approval(found.approval))
+    if found.renewal:
+        section(out, "Renewals", _renewals(found.renewal))
+        section(out, "Approval of discounts, a year", _approval(found.renewal.discounts))
 
 
 def _agreed(agreement: ServiceTerms) -> Any:
@@ -141,6 +147,32 @@ def _agreed(agreement: ServiceTerms) -> Any:
     for time in agreement.excluded:
         told.add_row("Excluded", f"{time.start} to {time.end}: {time.reason}")
     return told
+
+
+def _renewals(policy: RenewalPolicy) -> Any:
+    told = facts()
+    told.add_row("Unless agreed otherwise", _usual(policy.defaults))
+    for name, years in policy.indices.items():
+        published = (f"{year}: {percent} %" for year, percent in sorted(years.items()))
+        told.add_row(name, ", ".join(published))
+    told.add_row(
+        "Notice",
+        f"{policy.notice_opens_days} to {policy.notice_closes_days} days before the last day to"
+        " say no",
+    )
+    told.add_row(
+        "Held back",
+        f"overdue by more than {_amounts(policy.held_above) or 'nothing'}, for more than"
+        f" {policy.held_after_days} days",
+    )
+    return told
+
+
+def _usual(terms: RenewalTerms) -> str:
+    goes_on = f"renews itself for {terms.renewal_months} months" if terms.auto_renews else "ends"
+    rise = terms.index or f"{terms.uplift or 0} %"
+    cap = "" if terms.uplift_cap is None else f", {terms.uplift_cap} % at most"
+    return f"{goes_on}; notice {terms.notice_days} days before; prices rise by {rise}{cap}"
 
 
 def _approval(policy: ApprovalPolicy) -> Any:

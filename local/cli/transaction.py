@@ -11,11 +11,15 @@ from typing import Any
 from boto3.dynamodb.conditions import Key
 from interlock.canonical import Money
 from interlock.canonical.billing import PlacedUsage
+from interlock.canonical.contracts import Movement
 from interlock.events import SWEEP, Event
 from interlock.plans import Plan
 from interlock.timeline import Timeline
 
 from local.cli.target import Target
+
+# What a run tells of before it has ended.
+ON_THE_WAY = {"contract.signed", "contract.ending"}
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ def _rows(target: Target, transaction: str) -> Iterator[dict[str, Any]]:
 def concluded(target: Target, event: Event) -> bool:
     """Whether the transaction that this event began has told how it ended."""
     types = {told.type for told in timeline(target, event.correlation_id)} - {event.type}
-    return any(not kind.startswith("exception.") for kind in types)
+    return any(not kind.startswith("exception.") for kind in types - ON_THE_WAY)
 
 
 def summary(event: Event) -> str:
@@ -99,9 +103,23 @@ def summary(event: Event) -> str:
             )
         case "approval.requested" | "approval.escalated":
             amount = Money.model_validate(data["amount"])
-            return f"{data['id']} for {data['role']}: {amount}, case {data['case_number']}"
+            return f"{data['id']} for {data['role']}: {data['kind']} of {amount}, {data['title']}"
         case "approval.decided":
             return f"{data['id']}: {data['status']} by {data['by']}: {data['reason']}"
+        case "renewal.due":
+            return f"{event.subject} ends on {data['ends_on']}, in {data['days']} days"
+        case "contract.signed" | "contract.renewed" | "contract.amended" | "contract.ended":
+            total = Movement.model_validate(data["movement"]).total
+            sign = "+" if total.amount > 0 else ""
+            return f"until before {data['contract']['ends_on']}, {sign}{total} a year"
+        case "contract.ending":
+            return " ".join(data["reasons"])
+        case "contract.reverted":
+            return f"at {data['failed_step']}: {data['reason']}"
+        case "service.change_requested" if "action" in data:
+            return f"{event.subject}: {data['action']}, by {data['by']}: {data['reason']}"
+        case "service.changed":
+            return f"{event.subject}: {data['service']['state']}"
         case "exception.resolved":
             decision = data["decision"]
             return f"{data['id']}: {decision['action']} by {decision['by']}: {decision['reason']}"

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any, Self
+from typing import Self
 
 from interlock.canonical import Money
 
 from local.environment import LocalEnvironment
+from local.leftovers import open_exceptions, set_aside
+from local.leftovers import runs as runs_of
 from local.quarter.figures import Comparison, compare, expected
 from local.quarter.plan import Quarter
 from local.sandboxes.stripe.totals import customer_balances as owed_at_stripe
@@ -20,7 +21,6 @@ from local.tryton.trial_balance import account_roles, monthly_balances
 
 ACCOUNT = "interlock_account_id"
 MACHINES = {"LeadToOrder": "lead to order", "SubscriptionBilling": "subscription billing"}
-DEAD_LETTERS = ("SalesforceInboxDlq", "StripeInboxDlq", "StartQueueDlq", "TimelineQueueDlq")
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Outcome:
             _books(environment, company, deal.currency, quarter.days[-1])
             for company, deal in deals.items()
         ]
-        runs = {name: _runs(environment, machine) for machine, name in MACHINES.items()}
+        runs = {name: runs_of(environment, machine) for machine, name in MACHINES.items()}
         problems = [problem for each in books for problem in each.problems()]
         problems += [
             f"run {run['name']} of {name}: {run['status']}"
@@ -78,7 +78,7 @@ class Outcome:
             for run in started
             if run["status"] != "SUCCEEDED"
         ]
-        problems += [*_open_exceptions(environment), *_set_aside(environment)]
+        problems += [*open_exceptions(environment), *set_aside(environment)]
         return cls(
             books=books,
             documents=_documents(environment),
@@ -139,26 +139,3 @@ def _documents(environment: LocalEnvironment) -> dict[str, int]:
         "disputes": len(account.disputes),
         "payouts": len(account.payouts),
     }
-
-
-def _runs(environment: LocalEnvironment, machine: str) -> list[dict[str, Any]]:
-    pages = environment.cloud.client("stepfunctions").get_paginator("list_executions")
-    arn = environment.cloud.resources[machine]
-    return [run for page in pages.paginate(stateMachineArn=arn) for run in page["executions"]]
-
-
-def _open_exceptions(environment: LocalEnvironment) -> Iterator[str]:
-    table = environment.cloud.resources["ExceptionsTable"]
-    for row in environment.cloud.client("dynamodb").scan(TableName=table)["Items"]:
-        exception = json.loads(row["content"]["S"])
-        if exception["status"] == "open":
-            yield f"exception {exception['id']}: {exception['step']}: {exception['message']}"
-
-
-def _set_aside(environment: LocalEnvironment) -> Iterator[str]:
-    sqs, name = environment.cloud.client("sqs"), "ApproximateNumberOfMessages"
-    for queue in DEAD_LETTERS:
-        url = environment.cloud.resources[queue]
-        answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])
-        if count := int(answer["Attributes"][name]):
-            yield f"{queue}: {count} messages were set aside"

@@ -107,7 +107,7 @@ class Sandbox:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(
             target=self._server.serve_forever,
-            kwargs={"poll_interval": 0.05},  # how long `close` may take
+            kwargs={"poll_interval": 0.01},  # how long `close` may take
             name=f"sandbox-{self.name}",
             daemon=True,
         ).start()

@@ -32,5 +32,5 @@ def test_won_deal_becomes_an_order() -> None:
     result = json.loads(process.stdout)
     assert result["output"] == {"status": "accepted", "order": result["order"]}
     assert Footprint(**result["footprint"]) == Footprint(1, 1, 2, 1, 1, 2, "accepted")
-    assert result["events"] == ["opportunity.closed_won", "order.accepted"]
+    assert result["events"] == ["opportunity.closed_won", "contract.signed", "order.accepted"]
     assert result["denied"] == []

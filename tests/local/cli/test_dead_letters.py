@@ -10,11 +10,13 @@ from unittest.mock import Mock
 
 import pytest
 from interlock.events import Event
+from interlock.schedules import milestone_event
 
 from local.cli import dead_letters, letters, transaction
 from local.cli.errors import Failure
 from local.cli.letters import DeadLetterQueue, Letter
 from local.sandboxes.salesforce_seed import USD_DEAL
+from tests.unit.contract_samples import contract
 
 from .conftest import EVENTS, Interlock
 
@@ -278,6 +280,38 @@ def test_an_event_whose_target_gets_an_input_of_its_own_goes_to_its_bus(cli: Int
     broken = send(cli, "StartQueueDlq", {"source": "interlock"}, **attributes)
     assert "no event of EventBridge" in cli.error("dead-letters", "redrive", broken)
     assert broken in listed(cli)
+
+
+# ---- What a schedule could not tell
+
+
+def test_a_milestone_that_could_not_be_told_is_put_on_the_integration_bus(cli: Interlock):
+    body = milestone_event(contract(), 90).model_dump_json()
+    id = send(cli, "MilestoneDlq", body, ERROR_CODE="AccessDeniedException", ERROR_MESSAGE="no")
+    told = listed(cli)[id]
+    assert (told["queue"], told["reason"]) == ("MilestoneDlq", "AccessDeniedException: no")
+    event = json.loads(body)
+    assert told["event"] == f"renewal.due {event['id']}"
+
+    output = cli.output("dead-letters", "redrive", "--queue", "MilestoneDlq")
+
+    assert f"to the bus {cli.target.id('IntegrationBus')}" in output
+    cli.until(lambda: timeline(cli, event["correlation_id"]) == [event["id"]])
+    assert id not in listed(cli)
+
+
+def test_what_should_wake_a_run_goes_to_its_queue_again(cli: Interlock):
+    id = send(cli, "WakeQueueDlq", delivered(told("T-wake-1", "T-wake")), ERROR_MESSAGE="broken")
+    assert "to WakeQueue: order.accepted T-wake-1" in cli.output("dead-letters", "redrive", id)
+    assert id not in listed(cli)
+
+
+def test_a_schedules_letter_without_its_event_stays_for_the_sweep():
+    target, client = stack()
+    queue = DeadLetterQueue("MilestoneDlq", "https://sqs/MilestoneDlq", {})
+    with pytest.raises(Failure, match="`interlock sweep contracts` tells of it"):
+        letters.send_back(target, letter(queue=queue, body='{"id": 1}'))
+    client.delete_message.assert_not_called()
 
 
 # ---- In which order

@@ -15,6 +15,7 @@ from local.sandboxes.salesforce_seed import (
     EUR_DEAL,
     JPY_DEAL,
     USD_DEAL,
+    close_lost,
     close_won,
     populate,
 )
@@ -27,6 +28,7 @@ SAMPLES = {
     "salesforce.OpportunityChangeEvent.eur.json": EUR_DEAL,
     "salesforce.OpportunityChangeEvent.jpy.json": JPY_DEAL,
 }
+LOST = "salesforce.OpportunityChangeEvent.lost.json"
 USD_EVENT = EVENTS / "partner" / "salesforce.OpportunityChangeEvent.json"
 
 
@@ -37,14 +39,15 @@ def shape(content):
     return type(content).__name__
 
 
-@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("name", [*SAMPLES, LOST])
 def test_a_sample_is_what_the_crm_sends_for_the_deal(name):
     sample = json.loads((EVENTS / "partner" / name).read_text())
     organization = Organization()
     populate(organization)
     sent = []
     organization.on_change = sent.append
-    close_won(organization, SAMPLES[name].record_id)
+    deal, close = SAMPLES.get(name, USD_DEAL), close_lost if name == LOST else close_won
+    close(organization, deal.record_id)
     assert shape(sample["detail"]) == shape(sent[0]["detail"])
     assert sample["source"] == partner_source(ORGANIZATION_ID)
     [event] = salesforce_events.translate(
@@ -52,12 +55,15 @@ def test_a_sample_is_what_the_crm_sends_for_the_deal(name):
         connection="salesforce",
         organisation=ORGANIZATION_ID,
         won_stages={"Closed Won"},
+        lost_stages={"Closed Lost"},
     )
-    assert event.subject == f"salesforce:{SAMPLES[name].record_id}"
+    assert event.subject == f"salesforce:{deal.record_id}"
+    assert event.type == ("opportunity.closed_lost" if name == LOST else "opportunity.closed_won")
 
 
 def test_there_is_a_sample_for_each_deal():
-    assert {file.name for file in (EVENTS / "partner").glob("salesforce.*.json")} == set(SAMPLES)
+    files = {file.name for file in (EVENTS / "partner").glob("salesforce.*.json")}
+    assert files == {*SAMPLES, LOST}
     assert tuple(SAMPLES.values()) == DEALS
 
 

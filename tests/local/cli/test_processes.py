@@ -145,7 +145,8 @@ def test_up_serves_the_other_commands_until_it_is_told_to_end(processes: Process
     states, machine = target.client("stepfunctions"), target.id("LeadToOrder")
     ended = {"stateMachineArn": machine, "statusFilter": "SUCCEEDED"}
     until(lambda: states.list_executions(**ended)["executions"])
-    [run] = json.loads(output("runs", "--json"))
+    told = json.loads(output("runs", "--json"))
+    [run] = [each for each in told if not each["id"].endswith("-service")]
     # The deal was won before, silently: the event has something to point at.
     assert run["state"] == "OrderAccepted"
 

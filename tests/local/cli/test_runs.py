@@ -24,7 +24,7 @@ def run(local_environment) -> Iterator[str]:
     interlock = Interlock(local_environment)
     id = interlock.win(USD_DEAL, suffix=SUFFIX)
     interlock.until_status(id, "SUCCEEDED")
-    interlock.until(lambda: len(transaction.timeline(interlock.target, id)) == 2)
+    interlock.until(lambda: len(transaction.timeline(interlock.target, id)) == 3)
     return id
 
 
@@ -35,7 +35,7 @@ def deal(cli: Interlock, run: str) -> DealSample:
 
 def test_the_list_has_the_run_with_its_state(cli: Interlock, run: str):
     output = cli.output("runs")
-    [line] = [line for line in output.splitlines() if line.startswith(run)]
+    [line] = [line for line in output.splitlines() if line.startswith(f"{run} ")]
     assert line.split()[1:3] == ["SUCCEEDED", "OrderAccepted"]
     assert max(map(len, output.splitlines())) <= 100
     assert "\x1b" not in output
@@ -63,7 +63,7 @@ def test_one_run_from_end_to_end(cli: Interlock, run: str):
     assert ("stripe", "create_subscription") in effects
     assert {each["state"] for each in told["effects"]} == {"DONE"}
     types = [event["type"] for event in told["timeline"]]
-    assert types == ["opportunity.closed_won", "order.accepted"]
+    assert types == ["opportunity.closed_won", "contract.signed", "order.accepted"]
 
 
 def test_one_run_for_a_person(cli: Interlock, run: str):

@@ -12,8 +12,32 @@ from local.cli.transaction import summary
 
 AMOUNT = {"amount": "108.25", "currency": "USD"}
 RAISED = {"id": "EX-1", "team": "Finance", "step": "PreparePosting", "message": "no account"}
-ASKED = {"id": "AP-1", "role": "support lead", "amount": AMOUNT, "case_number": "4711"}
+ASKED = {
+    "id": "AP-1",
+    "role": "support lead",
+    "amount": AMOUNT,
+    "kind": "credit",
+    "title": "case 4711",
+}
+NOTHING = {"amount": "0.00", "currency": "USD"}
+CHANGED = {
+    "contract": {"ends_on": "2028-12-01"},
+    "movement": {
+        "on": "2027-12-01",
+        "expansion": AMOUNT,
+        **dict.fromkeys(("new", "contraction", "churn", "transferred"), NOTHING),
+    },
+}
+LOST = {
+    "contract": {"ends_on": "2027-12-01"},
+    "movement": CHANGED["movement"] | {"churn": {"amount": "-216.50", "currency": "USD"}},
+}
 DATA: dict[str, dict[str, Any]] = {
+    "renewal.due": {"ends_on": "2027-12-01", "days": 90},
+    **dict.fromkeys(("contract.signed", "contract.renewed", "contract.amended"), CHANGED),
+    "contract.ended": LOST,
+    "contract.ending": {"reasons": ["The deal is lost.", "It ends."]},
+    "contract.reverted": {"failed_step": "AmendSubscription", "reason": "as agreed"},
     "order.accepted": {"order": "SO-1", "customer": "Larkspur", "total": AMOUNT},
     "order.cancelled": {"failed_step": "CreateErpOrder", "reason": "as agreed"},
     "posting.reversed": {"reason": "invoice.voided"},
@@ -25,6 +49,8 @@ DATA: dict[str, dict[str, Any]] = {
     "approval.requested": ASKED,
     "approval.escalated": ASKED,
     "approval.decided": ASKED | {"status": "approved", "by": "lead@x", "reason": "checked"},
+    "service.change_requested": {"action": "suspend", "by": "ana@x", "reason": "not paid"},
+    "service.changed": {"service": {"state": "suspended"}},
     "invoice.posted": {"number": "17", "amount": AMOUNT},
     "usage.submitted": {
         "placed": {
@@ -50,8 +76,15 @@ SAID = {
     "dunning.changed": "salesforce:001: past due",
     "exception.raised": "EX-1 for Finance: PreparePosting: no account",
     "exception.resolved": "EX-1: retry by robin: linked",
-    "approval.requested": "AP-1 for support lead: 108.25 USD, case 4711",
+    "approval.requested": "AP-1 for support lead: credit of 108.25 USD, case 4711",
     "approval.decided": "AP-1: approved by lead@x: checked",
+    "service.change_requested": "stripe:in_1: suspend, by ana@x: not paid",
+    "service.changed": "stripe:in_1: suspended",
+    "renewal.due": "stripe:in_1 ends on 2027-12-01, in 90 days",
+    "contract.renewed": "until before 2028-12-01, +108.25 USD a year",
+    "contract.ended": "until before 2027-12-01, -108.25 USD a year",
+    "contract.ending": "The deal is lost. It ends.",
+    "contract.reverted": "at AmendSubscription: as agreed",
 }
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from interlock.contracts import Contracts
 from interlock.rules.sweep import GRACE
+from interlock.schedules import milestone_event
 
 from local.sandboxes.salesforce_seed import JPY_DEAL, close_won, create_deal
+from tests.unit.contract_samples import contract, line
 
 from .conftest import Interlock
 
@@ -42,3 +47,20 @@ def test_a_deal_is_found_and_told_of(cli: Interlock, deal: str):
     assert deal not in cli.output("sweep", "--dry-run")
     told = " ".join(cli.output("runs", finding["correlation_id"]).split())
     assert "was won, found by a sweep" in told
+
+
+def test_a_renewal_that_no_schedule_told_of_is_told(cli: Interlock):
+    ends_on = cli.environment.cloud.clock.utc().date() + timedelta(days=70)
+    late = contract(id="salesforce:006Swept", ends_on=ends_on, lines=[line(ends_on=ends_on)])
+    Contracts(cli.target.id("ContractsTable"), cli.target.dynamodb).record(late, "T1")
+    event = milestone_event(late, 90)
+
+    preview = cli.output("sweep", "contracts", "--dry-run")
+    assert f"To be told, as no event told of it: {event.id}" in preview
+    told = cli.json("sweep", "contracts", "--json")
+    assert event.id in told["told"]
+    cli.until(lambda: event.id not in cli.json("sweep", "contracts", "--dry-run", "--json")["told"])
+
+    left = cli.output("sweep", "contracts", "--dry-run")
+    assert left == "Whatever is due by contracts was told of.\n"
+    assert event.correlation_id in cli.output("runs")

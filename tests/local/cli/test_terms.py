@@ -71,7 +71,10 @@ def test_what_is_wrong_is_told_and_nothing_deployed(cli: Interlock, write: Write
 
 def test_a_document_is_checked_without_a_stack(cli: Interlock, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    assert FIRST["version"] in cli.output("terms", "check", CONTRACT_TERMS)
+    told = cli.output("terms", "check", CONTRACT_TERMS)
+    assert FIRST["version"] in told
+    assert "2026: 2.3 %, 2027: 2.1 %" in told
+    assert "sales-lead@interlock.example" in told
 
 
 class SlowAppConfig:
