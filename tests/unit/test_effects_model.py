@@ -370,6 +370,7 @@ class LeavesCrossReference(Ledger):
         return super()._transact(row, before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "broken",
     [

@@ -243,6 +243,7 @@ def no_billing_address(stage: Stage) -> Spoiled:
     stage.systems.crm.change_account(account, **kept)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spoiling", "says"),
     [

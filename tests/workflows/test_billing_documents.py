@@ -116,6 +116,7 @@ def test_invoice_is_paid(
     assert payment.events == ["payment.succeeded", "payment.posted"]
 
 
+@pytest.mark.slow
 def test_invoice_is_paid_in_parts_credited_and_refunded(
     billing: Billing, systems: Systems, customer: Customer
 ) -> None:
@@ -169,6 +170,7 @@ def test_invoice_is_paid_in_parts_credited_and_refunded(
     }
 
 
+@pytest.mark.slow
 def test_payments_are_disputed_and_paid_out(
     billing: Billing, systems: Systems, customer: Customer
 ) -> None:
@@ -262,6 +264,7 @@ def test_invoice_is_voided_before_it_was_posted(
     assert systems.erp.traces(invoice["id"]) == 0
 
 
+@pytest.mark.slow
 def test_invoice_is_voided_while_it_is_posted(
     billing: Billing, systems: Systems, customer: Customer
 ) -> None:
@@ -280,6 +283,7 @@ def test_invoice_is_voided_while_it_is_posted(
     assert run.states[-6:] == ["VoidErpDocument", "WasOverdue", "WasPosted", *REVERSED]
 
 
+@pytest.mark.slow
 def test_credit_note_is_voided(billing: Billing, systems: Systems, customer: Customer) -> None:
     """The invoice is to be paid whole again."""
     invoice = billing.posted(customer, 100000)

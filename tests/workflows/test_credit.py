@@ -239,6 +239,7 @@ PAID = {"receivable": "-11000", "revenue": "10000", "tax": "1000"}
 LEFT = {"receivable": "-119.00", "revenue": "100.00", "tax": "19.00"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "way",
     [

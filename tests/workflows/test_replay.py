@@ -128,6 +128,7 @@ def test_a_new_deal_is_rehearsed(workflow: Workflow, new_deal: Callable[..., str
     assert written == {"status": "accepted", "order_number": NEW, "subscription_id": NEW}
 
 
+@pytest.mark.slow
 def test_a_complete_deal_is_rehearsed_and_replayed(
     workflow: Workflow, won: Callable[..., Run], systems: Systems
 ) -> None:
@@ -181,6 +182,7 @@ def test_a_deal_that_cannot_pass_is_rehearsed(
     assert plans == []
 
 
+@pytest.mark.slow
 def test_an_aborted_run_goes_on_from_a_step(
     stage: Stage, workflow: Workflow, systems: Systems
 ) -> None:
@@ -207,6 +209,7 @@ def test_an_aborted_run_goes_on_from_a_step(
     assert run.events == ["opportunity.closed_won", "contract.signed", "order.accepted"]
 
 
+@pytest.mark.slow
 def test_an_aborted_run_is_taken_back(stage: Stage, workflow: Workflow, systems: Systems) -> None:
     """The replay is the same transaction: what the run wrote is the replay's to take back."""
     proxy = workflow.environment.erp_proxy

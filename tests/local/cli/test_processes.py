@@ -125,6 +125,7 @@ def test_a_demo_that_goes_wrong_says_what(demos: list[subprocess.CompletedProces
     assert "Traceback" not in errors
 
 
+@pytest.mark.slow
 def test_up_serves_the_other_commands_until_it_is_told_to_end(processes: Processes):
     state_file = processes.state_file
     up = processes.start("up", "--logs")

@@ -32,4 +32,4 @@ def test_invocation_under_way_ends_although_its_code_is_replaced(stack):
     call.start()
     stack.cloud.deploy(STACK)
     call.join()
-    assert "FunctionError" not in answers[0]
+    assert "FunctionError" not in answers[0], answers[0]["Payload"].read()
