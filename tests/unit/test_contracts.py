@@ -135,16 +135,16 @@ def test_of_many_signatures_at_once_all_find_the_same(contracts: Contracts) -> N
 # ---- Finding
 
 
-def test_active_contracts_are_found_by_their_end(contracts: Contracts) -> None:
+def test_contracts_that_are_served_are_found_by_their_end(contracts: Contracts) -> None:
     ends = {f"salesforce:{n}": ENDS + timedelta(days=n) for n in (9, 2, 5)}
     for id, day in ends.items():
         contracts.record(contract(id=id, ends_on=day), "T1")
     letting_go = after(contract(id="salesforce:2", ends_on=ends["salesforce:2"]))
     contracts.change(letting_go.model_copy(update={"status": ContractStatus.ENDING}), "R1")
 
-    found = contracts.ending_before(ENDS + timedelta(days=9))
+    found = [each.id for each in contracts.served()]
 
-    assert [each.id for each in found] == ["salesforce:5"]
+    assert found == ["salesforce:5", "salesforce:9", "salesforce:2"]
     assert [each.id for each in contracts.by_status(ContractStatus.ENDING)] == ["salesforce:2"]
 
 

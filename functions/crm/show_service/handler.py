@@ -1,20 +1,9 @@
 """Show sales, on the CRM's account, what a customer is entitled to."""
 
-from typing import Annotated
-
 from interlock import connections
-from interlock.canonical import Command
-from interlock.canonical.services import Service
+from interlock.canonical.services import Service, ShowService
 from interlock.effects import Effect, EffectKey, ledger
 from interlock.handler import operation
-from pydantic import Field
-
-
-class ShowService(Command):
-    """What to show; the `round` counts what a transaction shows."""
-
-    service: Service
-    round: Annotated[int, Field(ge=0)]
 
 
 @operation
@@ -26,9 +15,8 @@ def handler(command: ShowService) -> Service:
         present = crm.read_service(service.account_id)
         return present if present == service else None
 
-    record = f"{service.account_id}/{command.correlation_id}/{command.round}"
     effect = Effect(
-        key=EffectKey(connections.current().name, "show_service", record),
+        key=EffectKey(connections.current().name, "show_service", command.record),
         entity="service",
         content=service,
         origin="integration",

@@ -39,7 +39,7 @@ class _Deployed(BaseProvider):
         return read(self.client, *name.split("/"))
 
     def _get_multiple(self, path: str, **options: Any) -> dict[str, Any]:
-        raise NotImplementedError
+        raise NotImplementedError  # Powertools asks for it; there is one document
 
 
 def read(client: Any, application: str, environment: str, profile: str) -> bytes:

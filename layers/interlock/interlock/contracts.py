@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any
 
 from boto3.dynamodb.conditions import Attr, Key
@@ -151,11 +150,6 @@ class Contracts:
         What was changed in this very moment may be as it was before.
         """
         return tuple(self._found("by_account", Key("account_id").eq(account_id)))
-
-    def ending_before(self, day: date) -> Iterator[Contract]:
-        """The active contracts that end before a day, the first to end first; one by one."""
-        in_time = Key("ends_on").lt(day.isoformat())
-        return self._found("by_status", Key("status").eq(ContractStatus.ACTIVE) & in_time)
 
     def served(self) -> Iterator[Contract]:
         """The contracts that have not ended; one by one."""

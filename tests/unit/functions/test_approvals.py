@@ -23,18 +23,6 @@ HOURS = 3600.0
 
 
 @pytest.fixture
-def world(
-    cloud: Cloud,
-    clock: Clock,
-    environment: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    context: SimpleNamespace,
-) -> World:
-    """Nobody was asked yet."""
-    return World.build(cloud, clock, environment, monkeypatch, context)
-
-
-@pytest.fixture
 def asked(world: World) -> str:
     """The id of an approval that waits for the support lead."""
     return world.ask(FIRST)["id"]

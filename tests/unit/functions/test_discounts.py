@@ -26,18 +26,6 @@ REQUESTED = (SELLER, "discount requested")
 
 
 @pytest.fixture
-def world(
-    cloud: Cloud,
-    clock: Clock,
-    environment: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    context: SimpleNamespace,
-) -> World:
-    """Nobody was asked yet."""
-    return World.build(cloud, clock, environment, monkeypatch, context)
-
-
-@pytest.fixture
 def asked(world: World) -> str:
     """The id of an approval that waits for the sales lead."""
     return world.ask_discount(FIRST)["id"]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
+from typing import Annotated
 
-from interlock.canonical.base import Canonical, RecordId, Text, Timestamp
+from pydantic import Field
+
+from interlock.canonical.base import Canonical, Command, RecordId, Text, Timestamp
 from interlock.canonical.records import Quantity, Sku
 
 
@@ -49,3 +52,15 @@ class Service(Canonical):
     def remote_id(self) -> str:
         """The record that carries it."""
         return self.account_id
+
+
+class ShowService(Command):
+    """Show it in CRM or support; the `round` counts what a transaction shows there."""
+
+    service: Service
+    round: Annotated[int, Field(ge=0)]
+
+    @property
+    def record(self) -> str:
+        """What makes this one effect: another round may show another, or the same again."""
+        return f"{self.service.account_id}/{self.correlation_id}/{self.round}"

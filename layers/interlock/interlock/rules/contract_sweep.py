@@ -3,12 +3,12 @@ went past the end of the contract."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from interlock.canonical.contracts import Contract, ContractStatus
-from interlock.rules.milestones import MILESTONES, due
+from interlock.rules.milestones import due
 
 if TYPE_CHECKING:
     from interlock.events import Event
@@ -17,11 +17,6 @@ if TYPE_CHECKING:
 GRACE = timedelta(hours=6)
 # How long what is left may take to be invoiced, after the end.
 WEEK = timedelta(days=7)
-
-
-def horizon(today: date) -> date:
-    """What ends before this day has reached its first milestone."""
-    return today + timedelta(days=MILESTONES[0] + 1)
 
 
 def is_past_end(contract: Contract, today: date) -> bool:
@@ -34,13 +29,19 @@ def is_past_end(contract: Contract, today: date) -> bool:
     return contract.status is ContractStatus.ACTIVE and contract.ends_on <= today
 
 
-def untold(contract: Contract, today: date, told: Iterable[Event]) -> int | None:
+def untold(
+    contract: Contract, today: date, told_of: Callable[[str], Iterable[Event]]
+) -> int | None:
     """The milestone that was reached last, by its days, if nobody told of it.
 
-    `told` is what the timeline has of the contract; what it has of an earlier term does not count.
+    `told_of` reads what the timeline has of a contract, which is asked about one that is due; what
+    it has of an earlier term does not count. One that is not to be renewed has no milestones.
     """
-    days = due(contract, today)
+    days = due(contract, today) if contract.status is ContractStatus.ACTIVE else None
+    if days is None:
+        return None
     wanted = {"ends_on": contract.ends_on.isoformat(), "days": days}
+    told = told_of(contract.id)
     if any(event.type == "renewal.due" and event.data == wanted for event in told):
         return None
     return days
